@@ -1,0 +1,1 @@
+"""The built-in plugins, a module each; they import the contract and nothing else of the project."""

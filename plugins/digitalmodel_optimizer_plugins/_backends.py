@@ -1,0 +1,171 @@
+"""The backends: how the files of a schedule are driven, and where each of them runs.
+
+Everywhere but in :func:`run_serial` joblib drives ``schedule.workers`` threads in the parent. Each
+takes a file, is admitted by ``control.run``, and does the file itself (threading), waits for a
+worker process of ours (loky, hybrid), or for another joblib backend (dask, ray, ...).
+"""
+
+from __future__ import annotations
+
+import warnings
+import weakref
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from digitalmodel_optimizer.contract import (
+    Control,
+    FileResult,
+    FileTask,
+    ProcessFile,
+    Schedule,
+    Settings,
+    WorkerLostError,
+)
+from digitalmodel_optimizer_plugins._worker_pool import WorkerPool, stopped
+from digitalmodel_optimizer_plugins._worker_process import WorkerLimits, WorkerProcess
+
+RunOnce = Callable[[FileTask], FileResult]
+
+_open_pools: weakref.WeakSet[WorkerPool] = weakref.WeakSet()
+
+
+def close_open_pools() -> None:
+    """End the workers of executions whose iterator was neither used up nor closed."""
+    for pool in list(_open_pools):
+        pool.close(kill=True)
+        _open_pools.discard(pool)
+
+
+def run_serial(
+    schedule: Schedule, process_file: ProcessFile, control: Control
+) -> Iterator[FileResult]:
+    """On the calling thread, one file after the other."""
+    for task in schedule.order:
+        yield stopped(task) if control.stopping else control.run(task, process_file)
+
+
+def run_threading(
+    schedule: Schedule, process_file: ProcessFile, control: Control
+) -> Iterator[FileResult]:
+    """In threads of this process."""
+    return _drive(schedule, control, process_file, ())
+
+
+def run_loky(
+    schedule: Schedule,
+    process_file: ProcessFile,
+    control: Control,
+    settings: Settings,
+    options: Mapping[str, Any],
+) -> Iterator[FileResult]:
+    """In worker processes, each with one file at a time."""
+    pool = _isolated_pool(schedule, process_file, settings, options)
+    return _drive(schedule, control, pool.run_once, (pool,))
+
+
+def run_hybrid(
+    schedule: Schedule,
+    process_file: ProcessFile,
+    control: Control,
+    settings: Settings,
+    options: Mapping[str, Any],
+    shape: tuple[int, int],
+) -> Iterator[FileResult]:
+    """In ``shape`` (processes, threads inside each); a file that was lost there runs isolated."""
+    from digitalmodel_optimizer_plugins._crew_process import CrewProcess
+
+    processes, threads = shape
+    limits = _limits(settings, options)
+    crews = WorkerPool(
+        lambda: CrewProcess(process_file, limits, threads),
+        processes,
+        limits.stop_s,
+        options["idle_worker_s"],
+    )
+    isolated = _isolated_pool(schedule, process_file, settings, options)
+    lost: set[int] = set()
+
+    def run_once(task: FileTask) -> FileResult:
+        if task.attempt > 1 or task.file.index in lost:
+            return isolated.run_once(task)
+        try:
+            return crews.run_once(task)
+        except WorkerLostError:
+            lost.add(task.file.index)
+            raise
+
+    return _drive(schedule, control, run_once, (crews, isolated))
+
+
+def run_other(
+    schedule: Schedule, process_file: ProcessFile, control: Control, name: str
+) -> Iterator[FileResult]:
+    """By any other backend that joblib knows; each file is a call of its own to it."""
+    from joblib import Parallel, delayed  # type: ignore[import-untyped, unused-ignore]
+
+    def run_once(task: FileTask) -> FileResult:
+        # More than one job, since joblib runs a single one on the calling thread instead.
+        there = Parallel(n_jobs=2, backend=name, batch_size=1)
+        try:
+            result: FileResult = there([delayed(process_file)(task)])[0]
+        except Exception as error:
+            # process_file does not raise for a file's own fault, so its worker has failed.
+            text = f"the joblib backend {name} lost {task.file.path}: {error!r}"
+            raise WorkerLostError(text) from error
+        return result
+
+    return _drive(schedule, control, run_once, ())
+
+
+def _isolated_pool(
+    schedule: Schedule, process_file: ProcessFile, settings: Settings, options: Mapping[str, Any]
+) -> WorkerPool:
+    limits = _limits(settings, options)
+    return WorkerPool(
+        lambda: WorkerProcess(process_file, limits),
+        schedule.workers,
+        limits.stop_s,
+        options["idle_worker_s"],
+    )
+
+
+def _limits(settings: Settings, options: Mapping[str, Any]) -> WorkerLimits:
+    return WorkerLimits(
+        settings.timeout_per_file_s, options["start_timeout_s"], options["stop_timeout_s"]
+    )
+
+
+def _drive(
+    schedule: Schedule, control: Control, run_once: RunOnce, pools: tuple[WorkerPool, ...]
+) -> Iterator[FileResult]:
+    """Results as they are finished; whatever ends the iteration also ends the workers."""
+    from joblib import Parallel, delayed  # type: ignore[import-untyped, unused-ignore]
+
+    ended = False
+
+    def drive(task: FileTask) -> FileResult:
+        return stopped(task) if ended or control.stopping else control.run(task, run_once)
+
+    _open_pools.update(pools)
+    drivers = Parallel(
+        n_jobs=max(1, min(schedule.workers, len(schedule.order))),
+        backend="threading",
+        batch_size=1,
+        return_as="generator_unordered",
+    )
+    results = drivers(delayed(drive)(task) for task in schedule.order)
+    completed = False
+    try:
+        # Not "yield from": closing us must end the workers first, joblib's generator after them.
+        while (result := next(results, None)) is not None:
+            yield result
+        completed = True
+    finally:
+        ended = True
+        for pool in pools:
+            pool.close(kill=not completed)
+            _open_pools.discard(pool)
+        with warnings.catch_warnings():
+            # joblib remarks on results that nobody will read; that is what was asked for.
+            warnings.simplefilter("ignore")
+            results.close()

@@ -1,0 +1,235 @@
+"""hybrid-executor: runs a batch on the joblib backend that suits it, and survives its workers.
+
+``serial`` and ``threading`` stay in this process. ``loky`` gives each running file a worker process
+of its own, so that a crash, a kill or a time limit costs that file and nothing else. ``hybrid`` has
+few processes with threads inside. Any other name is passed on to joblib (dask, ray). ``auto``
+chooses by what the batch is.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from digitalmodel_optimizer.contract import (
+    Batch,
+    BatchReport,
+    Control,
+    Decision,
+    FileError,
+    FileResult,
+    Option,
+    PluginOptions,
+    ProcessFile,
+    Schedule,
+    Settings,
+    SettingsError,
+    SimulationFile,
+    hookimpl,
+)
+from digitalmodel_optimizer_plugins._backends import (
+    close_open_pools,
+    run_hybrid,
+    run_loky,
+    run_other,
+    run_serial,
+    run_threading,
+)
+from digitalmodel_optimizer_plugins._choice import BatchFacts, choose_backend, threads_inside
+from digitalmodel_optimizer_plugins._recovery import decide_after_failure
+
+NAME = "hybrid-executor"
+OWN_BACKENDS = ("auto", "serial", "threading", "loky", "hybrid")
+
+OPTIONS = PluginOptions(
+    "Runs the files serially, in threads, in processes, or in processes with threads inside.",
+    (
+        Option(
+            "backend",
+            str,
+            "auto",
+            "auto, serial, threading, loky, hybrid, or a backend registered with joblib.",
+        ),
+        Option("processes", int, "auto", "Processes of the hybrid backend.", minimum=1, auto=True),
+        Option(
+            "threads_inside",
+            int,
+            "auto",
+            "Threads inside each process of the hybrid backend.",
+            minimum=2,
+            maximum=64,
+            auto=True,
+        ),
+        Option(
+            "worker_start_s",
+            float,
+            2.0,
+            "What starting a worker process costs, as auto weighs it.",
+            unit="seconds",
+            minimum=0,
+        ),
+        Option(
+            "start_timeout_s",
+            float,
+            300.0,
+            "The longest that a worker process may take to start, imports included.",
+            unit="seconds",
+            minimum=1,
+        ),
+        Option(
+            "stop_timeout_s",
+            float,
+            5.0,
+            "How long a worker process may take to end before it is killed.",
+            unit="seconds",
+            minimum=0,
+        ),
+        Option(
+            "idle_worker_s",
+            float,
+            30.0,
+            "A worker process that has had nothing to do for so long is ended.",
+            unit="seconds",
+            minimum=0,
+        ),
+        Option(
+            "licence_wait_first_s",
+            float,
+            2.0,
+            "The first pause after a refused licence; each next one is twice as long.",
+            unit="seconds",
+            minimum=0.01,
+        ),
+        Option(
+            "licence_wait_longest_s",
+            float,
+            60.0,
+            "The longest single pause for a licence.",
+            unit="seconds",
+            minimum=0.01,
+        ),
+        Option(
+            "licence_wait_total_s",
+            float,
+            600.0,
+            "All pauses for a licence of one file together.",
+            unit="seconds",
+            minimum=0,
+        ),
+    ),
+)
+
+
+@hookimpl
+def optimizer_options() -> PluginOptions:
+    return OPTIONS
+
+
+@hookimpl
+def optimizer_batch_started(batch: Batch, settings: Settings) -> None:
+    """Refuse a backend that joblib does not know before any file is opened."""
+    name = _options(settings)["backend"]
+    if name in OWN_BACKENDS:
+        return
+    from joblib import Parallel  # type: ignore[import-untyped, unused-ignore]
+
+    try:
+        Parallel(n_jobs=2, backend=name)
+    except (ValueError, ImportError) as error:
+        key = f"orcaflex.parallel.plugins.{NAME}.backend"
+        own = ", ".join(OWN_BACKENDS)
+        fault = f"{key} is {name!r}, which is none of {own}, and joblib says: {error}"
+        raise SettingsError([fault], settings.source) from error
+
+
+@hookimpl
+def optimizer_execute(
+    schedule: Schedule, process_file: ProcessFile, control: Control, settings: Settings
+) -> Iterator[FileResult]:
+    options = _options(settings)
+    name, reason = _chosen(schedule, settings, options)
+    workers = min(schedule.workers, max(1, len(schedule.order)))
+    shape = _hybrid_shape(workers, schedule.measured.native_share, options)
+    control.chose_backend(name)
+    control.decide(f"{_described(name, workers, shape)}, since {reason}")
+    if name == "serial":
+        return run_serial(schedule, process_file, control)
+    if name == "threading":
+        return run_threading(schedule, process_file, control)
+    if name == "loky":
+        return run_loky(schedule, process_file, control, settings, options)
+    if name == "hybrid":
+        return run_hybrid(schedule, process_file, control, settings, options, shape)
+    return run_other(schedule, process_file, control, name)
+
+
+@hookimpl
+def optimizer_file_failed(
+    file: SimulationFile, error: FileError, attempt: int, settings: Settings
+) -> Decision | None:
+    return decide_after_failure(error, attempt, _options(settings))
+
+
+@hookimpl
+def optimizer_batch_finished(batch: Batch, report: BatchReport, settings: Settings) -> None:
+    close_open_pools()
+
+
+def _options(settings: Settings) -> Mapping[str, Any]:
+    defaults = {option.name: option.default for option in OPTIONS.options}
+    return {**defaults, **settings.plugin(NAME)}
+
+
+def _chosen(schedule: Schedule, settings: Settings, options: Mapping[str, Any]) -> tuple[str, str]:
+    """The backend and why: what the settings ask for, or what the batch suggests."""
+    asked: str = options["backend"]
+    if asked == "auto":
+        measured = schedule.measured
+        files = [task.file for task in schedule.order]
+        return choose_backend(
+            BatchFacts(
+                files=len(files),
+                workers=schedule.workers,
+                expected_s=measured.predict_s(files) if measured.files else None,
+                native_share=measured.native_share,
+                worker_start_s=options["worker_start_s"],
+                cpus=os.cpu_count() or 1,
+                use_processes=settings.use_processes,
+                time_limit=settings.timeout_per_file_s is not None,
+            )
+        )
+    if not settings.use_processes and asked in ("loky", "hybrid"):
+        return "threading", f"processes are switched off and {asked} needs them"
+    return asked, "the settings ask for it"
+
+
+def _hybrid_shape(workers: int, native_share: float, options: Mapping[str, Any]) -> tuple[int, int]:
+    """Processes, and threads inside each; together no fewer than ``workers`` where left to us."""
+    threads, processes = options["threads_inside"], options["processes"]
+    if threads == "auto":
+        known = processes != "auto"
+        threads = max(2, math.ceil(workers / processes)) if known else threads_inside(native_share)
+    if processes == "auto":
+        processes = math.ceil(workers / threads)
+    return processes, threads
+
+
+def _described(name: str, workers: int, shape: tuple[int, int]) -> str:
+    if name == "serial":
+        return "serial: one file after the other in this process"
+    if name == "threading":
+        return f"threading: {workers} {_plural('thread', workers)} in this process"
+    if name == "loky":
+        return f"loky: {workers} worker {_plural('process', workers)}"
+    if name == "hybrid":
+        processes, threads = shape
+        return f"hybrid: {processes} {_plural('process', processes)} with {threads} threads inside"
+    return (
+        f"{name}: {workers} {_plural('file', workers)} at a time, on joblib's backend of that name"
+    )
+
+
+def _plural(noun: str, count: int) -> str:
+    return noun if count == 1 else noun + ("es" if noun.endswith("s") else "s")

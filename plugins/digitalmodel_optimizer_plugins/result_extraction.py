@@ -1,0 +1,152 @@
+"""Plugin ``result-extraction``: many results of a model in few native calls.
+
+The engine asks for one column at a time. This plugin is told beforehand what will be asked and
+reads it with one ``OrcFxAPI.GetMultipleTimeHistories`` per period and one ``RangeGraph`` per
+variable and range. A request that OrcFxAPI refuses is left out and the rest is read; the engine
+then meets the error itself. Before a batch is believed, one of its columns is read in the engine's
+way and compared: where the two differ (models solved in the frequency domain, for one), nothing is
+answered.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from digitalmodel_optimizer.contract import (
+    Option,
+    PluginOptions,
+    Request,
+    RequestKind,
+    Settings,
+    hookimpl,
+)
+
+NAME = "result-extraction"
+
+
+@hookimpl
+def optimizer_options() -> PluginOptions:
+    return PluginOptions(
+        "Reads all columns of a model in few native calls.",
+        (
+            Option(
+                "block_mb",
+                float,
+                64,
+                "The most memory that results read ahead may take, per model.",
+                unit="MB",
+                minimum=1,
+            ),
+            Option(
+                "verify",
+                bool,
+                True,
+                "Compare one column of each batched read with the engine's own way of reading.",
+            ),
+        ),
+    )
+
+
+@hookimpl
+def optimizer_read_results(requests: Sequence[Request], settings: Settings) -> list[Any]:
+    """One answer per request, None where the engine has to ask itself."""
+    answers: list[Any] = [None] * len(requests)
+    by_period: dict[bytes | str, list[int]] = {}
+    for place, request in enumerate(requests):
+        if request.kind is RequestKind.TIME_HISTORY:
+            by_period.setdefault(_period_key(request.period), []).append(place)
+        else:
+            answers[place] = _range_graph(request)
+    for places in by_period.values():
+        chosen = [requests[place] for place in places]
+        histories = read_time_histories(chosen, verify=settings.plugin(NAME).get("verify", True))
+        for place, history in zip(places, histories, strict=True):
+            answers[place] = history
+    return answers
+
+
+def read_time_histories(requests: Sequence[Request], *, verify: bool) -> list[Any]:
+    """Time histories of one period, each a float64 array of samples, or None."""
+    valid = [place for place, request in enumerate(requests) if _names_a_variable(request)]
+    columns = _read([requests[place] for place in valid])
+    answers: list[Any] = [None] * len(requests)
+    for place, column in zip(valid, columns, strict=True):
+        answers[place] = column
+    if verify and not _agrees(requests, answers):
+        return [None] * len(requests)
+    return answers
+
+
+def _read(requests: Sequence[Request]) -> list[Any]:
+    """All of ``requests`` at once; halved where the call fails, to keep what can be read."""
+    if not requests:
+        return []
+    if len(requests) == 1:
+        return [_alone(requests[0])]
+    import OrcFxAPI
+
+    specifications = [
+        OrcFxAPI.TimeHistorySpecification(
+            request.model_object, request.variable, request.object_extra
+        )
+        for request in requests
+    ]
+    try:
+        table = OrcFxAPI.GetMultipleTimeHistories(specifications, requests[0].period)
+        if table.ndim != 2 or table.shape[1] != len(requests):
+            raise ValueError(f"shape {table.shape} for {len(requests)} requests")
+    except Exception:
+        half = len(requests) // 2
+        return _read(requests[:half]) + _read(requests[half:])
+    # (samples, requests) -> one contiguous array per request, as TimeHistory returns them
+    return list(np.ascontiguousarray(table.T))
+
+
+def _alone(request: Request) -> Any:
+    try:
+        return request.model_object.TimeHistory(
+            request.variable, request.period, request.object_extra
+        )
+    except Exception:
+        return None
+
+
+def _agrees(requests: Sequence[Request], answers: Sequence[Any]) -> bool:
+    """Whether the first column read at once equals the same column read alone, bit by bit."""
+    place = next((i for i, answer in enumerate(answers) if answer is not None), None)
+    if place is None or len(requests) == 1:
+        return True
+    alone = _alone(requests[place])
+    return alone is not None and bool(np.array_equal(alone, answers[place], equal_nan=True))
+
+
+def _names_a_variable(request: Request) -> bool:
+    """Whether the object knows the variable; one unknown name would fail the whole read."""
+    try:
+        request.model_object.varID(request.variable)
+    except Exception:
+        return False
+    return True
+
+
+def _range_graph(request: Request) -> Any:
+    try:
+        return request.model_object.RangeGraph(
+            request.variable,
+            request.period,
+            request.object_extra,
+            request.arclength_range,
+        )
+    except Exception:
+        return None
+
+
+def _period_key(period: Any) -> bytes | str:
+    """Equal periods give equal keys; OrcFxAPI's Period is a ctypes structure."""
+    if isinstance(period, ctypes.Structure):
+        return bytes(period)
+    return repr(period)

@@ -1,0 +1,41 @@
+"""Optimizer plugins around digitalmodel's OrcaFlex post-processing.
+
+Importing this package costs nothing: names are resolved on first use, since the package is imported
+at every interpreter start (see ``_activation``). Plugin authors need three names::
+
+    from digitalmodel_optimizer import hookimpl, Option, PluginOptions
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from digitalmodel_optimizer.contract import (
+        Option,
+        OptimizerError,
+        OptimizerWarning,
+        PluginOptions,
+        hookimpl,
+    )
+
+__version__ = "0.1.0"
+
+_CONTRACT_NAMES = ("hookimpl", "Option", "PluginOptions", "OptimizerError", "OptimizerWarning")
+
+__all__ = [
+    "Option",
+    "OptimizerError",
+    "OptimizerWarning",
+    "PluginOptions",
+    "__version__",
+    "hookimpl",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _CONTRACT_NAMES:
+        from digitalmodel_optimizer import contract
+
+        return getattr(contract, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

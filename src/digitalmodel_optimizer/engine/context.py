@@ -1,0 +1,115 @@
+"""What is being done on this thread: the file, its model, and what the seams have caught."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from digitalmodel_optimizer.contract import FileError, FileTask, Settings
+from digitalmodel_optimizer.engine.failures import describe
+from digitalmodel_optimizer.engine.proxies import MakeReader, ModelProxy
+
+_active = threading.local()
+
+
+class Released:
+    """What a proxy holds once its model is gone."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise RuntimeError("this model has been released: its file is done")
+
+
+class FileContext:
+    """One file on one thread, from before its model is loaded until after it is released."""
+
+    def __init__(
+        self,
+        task: FileTask,
+        settings: Settings,
+        hook: Any,
+        staging: str,
+        make_reader: MakeReader | None,
+    ) -> None:
+        self.task = task
+        self.settings = settings
+        self.hook = hook
+        self.staging = staging
+        self.make_reader = make_reader
+        self.static_state: Any = None
+        self.model: ModelProxy | None = None
+        self.cfg: Any = None
+        self.model_dict: Any = None
+        self.column_memo: dict[Any, Any] = {}
+        self.summary: Any = None
+        self.linked: Any = None
+        self.load_error: FileError | None = None
+        self.engine_error: FileError | None = None
+        self.engine_load: Callable[[], Any] | None = None
+        self.load_s = 0.0
+        self.read_s = 0.0
+        self.warnings: list[str] = []
+
+    def __enter__(self) -> FileContext:
+        _active.context = self
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        _active.context = None
+        self.release()
+
+    def load(self, engine_load: Callable[[], Any]) -> Any:
+        """Load the model through the plugins; the engine gets a proxy of it."""
+        self.release()
+        self.engine_load = engine_load
+        start = time.perf_counter()
+        try:
+            model = self.hook.optimizer_load_model(
+                file=self.task.file,
+                native_threads=self.task.native_threads,
+                settings=self.settings,
+            )
+        except Exception as error:
+            self.load_error = describe(error)
+            raise
+        finally:
+            self.engine_load = None
+            self.load_s += time.perf_counter() - start
+        self.load_error = None
+        self.model = ModelProxy(model, self.static_state, self.make_reader)
+        return self.model
+
+    def holds(self, path: object) -> bool:
+        """Whether ``path`` is an output of this file, in its staging folder."""
+        return isinstance(path, (str, os.PathLike)) and os.fspath(path).startswith(  # type: ignore[arg-type]
+            self.staging
+        )
+
+    def release(self) -> None:
+        """Destroy the model now, on this thread, whoever may still hold the proxy."""
+        proxy, self.model = self.model, None
+        self.model_dict = None
+        self.column_memo.clear()
+        if proxy is None:
+            return
+        proxy._self_forget()
+        model = proxy.__wrapped__
+        proxy.__wrapped__ = Released()
+        if sys.getrefcount(model) > 2:  # ours, and getrefcount's own argument
+            gc.collect()
+            if sys.getrefcount(model) > 2:
+                self.warnings.append(
+                    "something other than the engine still holds the model; it is freed when "
+                    "that lets go of it"
+                )
+
+
+def current() -> FileContext | None:
+    """The file that this thread is working on; None outside of a batch."""
+    return getattr(_active, "context", None)

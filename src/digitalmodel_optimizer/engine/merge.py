@@ -1,0 +1,90 @@
+"""Putting the one-file results together again, in engine order, as the engine's loop would have.
+
+The engine folds one file after the other into growing tables, which costs the square of the number
+of files. Neighbours whose columns have the same types and the same gaps may be joined beforehand
+without a difference; only between such runs does the engine's own function fold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from digitalmodel_optimizer.engine.host import Host
+from digitalmodel_optimizer.engine.unit import EngineOutput
+
+Tables = dict[Any, Any]
+
+
+def merged_summary(host: Host, outputs: Sequence[EngineOutput]) -> Any:
+    """All summaries, as ``save_summary`` wants them; None if no file has one."""
+    return _fold(host.summary, [output.summary for output in outputs])
+
+
+def merged_linked(host: Host, outputs: Sequence[EngineOutput]) -> Any:
+    """All linked statistics, as ``save_linked_statistics`` wants them."""
+    return _fold(host.linked, [output.linked for output in outputs])
+
+
+def _fold(owner: Any, tables: Iterable[Tables | None]) -> Any:
+    result = None
+    for run in _runs([item for item in tables if item]):
+        result = owner.add_file_result_to_all_results(result, _joined(run))
+    return result
+
+
+def _runs(tables: Sequence[Tables]) -> Iterable[list[Tables]]:
+    """Neighbours with equal signatures, together."""
+    run: list[Tables] = []
+    last = None
+    for item in tables:
+        signature = {label: _signature(table) for label, table in item.items()}
+        if run and signature != last:
+            yield run
+            run = []
+        run.append(item)
+        last = signature
+    if run:
+        yield run
+
+
+def _signature(table: Any) -> tuple[Any, ...]:
+    """Names, types and gaps of a table's columns, on which pandas' concat decides."""
+    return (
+        tuple(table.columns),
+        tuple(table.dtypes),
+        tuple(table.isna().to_numpy().ravel()),
+        len(table),
+    )
+
+
+def _joined(run: list[Tables]) -> Tables:
+    if len(run) == 1:
+        return run[0]
+    import pandas
+
+    return {
+        label: pandas.concat([item[label] for item in run], ignore_index=True) for label in run[0]
+    }
+
+
+def add_records(records: dict[str, Any], output: EngineOutput) -> None:
+    """Write what a file left in ``cfg[<basename>]`` into the batch's ``records``.
+
+    A list that is there already is added to; anything else is as the later file has it.
+    """
+    for key, value in output.records.items():
+        present = records.get(key)
+        if isinstance(present, list) and isinstance(value, list):
+            present.extend(value)
+        else:
+            records[key] = value
+
+
+def merged_attributes(outputs: Sequence[EngineOutput]) -> dict[str, list[Any]]:
+    """The lists that the engine's loop would have gathered on its post-process object."""
+    merged: dict[str, list[Any]] = {}
+    for output in outputs:
+        for name, values in output.attributes.items():
+            merged.setdefault(name, []).extend(values)
+    return merged

@@ -1,0 +1,81 @@
+"""The engine's outputs at the end of a batch: what they are called, and having them written."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from digitalmodel_optimizer.contract import FileResult, OutputError
+from digitalmodel_optimizer.engine.host import Host
+from digitalmodel_optimizer.engine.merge import (
+    add_records,
+    merged_attributes,
+    merged_linked,
+    merged_summary,
+)
+from digitalmodel_optimizer.engine.state import apply
+
+
+def expected_outputs(cfg: Any, folder: str, stems: Sequence[str]) -> Iterator[str]:
+    """Every name that the engine may write to, as far as the configuration tells."""
+    for label in _labels(cfg, "time_series_settings"):
+        for stem in stems:
+            yield os.path.join(folder, f"{stem}_{label}.csv")
+    for section in ("summary_settings", "linked_statistics_settings"):
+        for label in _labels(cfg, section):
+            yield os.path.join(folder, f"{cfg['Analysis'].get('file_name')}_{label}.csv")
+
+
+def _labels(cfg: Any, section: str) -> list[Any]:
+    groups = (cfg.get(section) or {}).get("groups") or ()
+    return [group.get("Label") for group in groups]
+
+
+def save_merged(
+    host: Host, engine: Any, cfg: Any, results: Sequence[FileResult], staging: str
+) -> None:
+    """Leave ``cfg`` and ``engine`` as the engine's loop would, and call its save functions once.
+
+    The tables are written to ``staging`` and renamed into place when all of them are whole.
+    """
+    outputs = [result.engine for result in results if result.error is None]
+    records = cfg[cfg["meta"]["basename"]]
+    for output in outputs:
+        apply(cfg, output.left)
+        add_records(records, output)
+    for name, values in merged_attributes(outputs).items():
+        setattr(engine, name, values)
+    folder = cfg["Analysis"]["result_folder"]
+    os.makedirs(staging, exist_ok=True)
+    cfg["Analysis"]["result_folder"] = staging
+    try:
+        host.summary.save_summary(merged_summary(host, outputs), cfg)
+        host.linked.save_linked_statistics(merged_linked(host, outputs), cfg)
+    except OSError as error:
+        raise OutputError(f"the summary tables cannot be written: {error}") from error
+    finally:
+        cfg["Analysis"]["result_folder"] = folder
+    _relocate(cfg, staging, folder)
+    _publish(staging, folder)
+
+
+def _publish(staging: str, folder: str) -> None:
+    for name in sorted(os.listdir(staging)):
+        final = os.path.join(folder, name)
+        try:
+            os.replace(os.path.join(staging, name), final)
+        except OSError as error:
+            raise OutputError(
+                f"{final} cannot be replaced ({error.strerror}); is it open elsewhere?"
+            ) from error
+
+
+def _relocate(value: Any, staging: str, folder: str) -> None:
+    """Turn paths into the staging folder, wherever they stand in ``cfg``, into final ones."""
+    items = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, item in list(items):
+        if isinstance(item, str) and item.startswith(staging):
+            value[key] = folder + item[len(staging) :]
+        elif isinstance(item, (dict, list)):
+            _relocate(item, staging, folder)

@@ -1,0 +1,101 @@
+"""Looking at ``python -m digitalmodel``'s command line, before the host is imported.
+
+Answers one question: can this run be enabled? It looks where the host will look: the base
+configuration, the user's file, the file it names as ``default_yaml``, the arguments behind it. A
+"no" is certain; a "yes" is decided again on the merged configuration.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from digitalmodel_optimizer.settings import is_enabled
+
+_NEEDLE = b"parallel"
+_PERHAPS = {"orcaflex": {"parallel": {"enabled": True}}}
+_BASENAMES = ("orcaflex", "orcaflex_analysis", "orcaflex_post_process")
+
+
+def is_host_command() -> bool:
+    """Whether this process is ``python -m digitalmodel`` (or does the same explicitly)."""
+    words = sys.orig_argv
+    return any(
+        word == "-m" and following == "digitalmodel"
+        for word, following in zip(words, words[1:], strict=False)
+    ) or os.environ.get("DIGITALMODEL_OPTIMIZER_RUN") == str(os.getpid())
+
+
+def command_line_enables() -> bool:
+    """Whether anything that this command reads says ``orcaflex.parallel.enabled``."""
+    arguments = _host_arguments()
+    if any("parallel" in argument for argument in arguments):
+        return True
+    return any(_file_enables(path) for path in _configurations(arguments))
+
+
+def _host_arguments() -> list[str]:
+    words = sys.orig_argv
+    place = words.index("digitalmodel") if "digitalmodel" in words else len(words) - 1
+    return list(words[place + 1 :])
+
+
+def _configurations(arguments: list[str]) -> Iterator[Path]:
+    tests = Path("src", "digitalmodel", "tests", "test_data")
+    for basename in _BASENAMES:
+        yield tests / f"{basename}.yml"
+    yield from _packaged_base_configurations()
+    for argument in arguments[:1]:
+        yield Path(argument)
+        yield from _default_file(Path(argument))
+
+
+def _packaged_base_configurations() -> Iterator[Path]:
+    spec = sys.modules.get("digitalmodel")
+    folders = list(getattr(spec, "__path__", ())) if spec is not None else _package_folders()
+    for folder in folders:
+        for basename in _BASENAMES:
+            yield Path(folder, "base_configs", "modules", basename, f"{basename}.yml")
+
+
+def _package_folders() -> list[str]:
+    return [
+        os.path.join(entry, "digitalmodel")
+        for entry in sys.path
+        if os.path.isdir(os.path.join(entry or os.curdir, "digitalmodel"))
+    ]
+
+
+def _default_file(path: Path) -> Iterator[Path]:
+    content = _content(path)
+    if b"default_yaml" in content:
+        named = _parsed(content)
+        name = named.get("default_yaml") if isinstance(named, dict) else None
+        if isinstance(name, str):
+            yield Path(name)
+
+
+def _file_enables(path: Path) -> bool:
+    content = _content(path)
+    return _NEEDLE in content and is_enabled(_parsed(content, default=_PERHAPS))
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
+def _parsed(content: bytes, default: Any = None) -> Any:
+    """The document; ``default`` where it cannot be read, which is the host's to complain of."""
+    import yaml  # the host's own reader, so that both see the same
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        return yaml.load(content, Loader=loader)
+    except yaml.YAMLError:
+        return default

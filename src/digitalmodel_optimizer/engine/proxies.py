@@ -1,0 +1,159 @@
+"""Stand-ins for a model and its objects that answer from a :class:`ResultReader`.
+
+The engine gets a proxy instead of the genuine ``OrcFxAPI.Model``. Everything passes through to the
+genuine object but for the questions that are worth not asking twice: an object by its name, an
+object's name, time histories, static results and range graphs. No class of OrcFxAPI is changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import wrapt
+
+from digitalmodel_optimizer.contract import Request
+from digitalmodel_optimizer.engine.keys import NotUnderstoodError, freeze
+from digitalmodel_optimizer.engine.reader import (
+    MISS,
+    ResultReader,
+    range_graph_request,
+    request_key,
+    time_history_request,
+)
+
+MakeReader = Callable[["ModelProxy"], ResultReader | None]
+
+
+class ObjectProxy(wrapt.ObjectProxy):  # type: ignore[misc]
+    """An OrcFxAPI object whose results come from the reader of its model."""
+
+    def __init__(self, wrapped: Any, model: ModelProxy) -> None:
+        super().__init__(wrapped)
+        self._self_model = model
+        self._self_name = MISS
+
+    @property
+    def name(self) -> Any:
+        if self._self_name is MISS:
+            self._self_name = self.__wrapped__.name
+        return self._self_name
+
+    @name.setter
+    def name(self, value: Any) -> None:
+        self._self_name = MISS
+        self.__wrapped__.name = value
+
+    def _self_answer(self, make_request: Callable[[], Request]) -> Any:
+        try:
+            key = request_key(make_request(), id(self))
+        except NotUnderstoodError:
+            return MISS
+        return self._self_model._self_answer(key)
+
+    def TimeHistory(  # noqa: N802 - OrcFxAPI's name
+        self, varNames: Any, period: Any = None, objectExtra: Any = None  # noqa: N803
+    ) -> Any:
+        answer = self._self_answer(
+            lambda: time_history_request(self.__wrapped__, varNames, period, objectExtra)
+        )
+        if answer is not MISS:
+            return answer
+        return self.__wrapped__.TimeHistory(varNames, period, objectExtra)
+
+    def StaticResult(  # noqa: N802
+        self, varNames: Any, objectExtra: Any = None  # noqa: N803
+    ) -> Any:
+        static_state = self._self_model._self_static_state
+        if static_state is not None:
+            answer = self._self_answer(
+                lambda: time_history_request(
+                    self.__wrapped__, varNames, static_state, objectExtra
+                )
+            )
+            if answer is not MISS and len(answer):
+                return answer[0]
+        return self.__wrapped__.StaticResult(varNames, objectExtra)
+
+    def RangeGraph(  # noqa: N802
+        self,
+        varName: Any,  # noqa: N803
+        period: Any = None,
+        objectExtra: Any = None,  # noqa: N803
+        arclengthRange: Any = None,  # noqa: N803
+        *others: Any,
+        **more: Any,
+    ) -> Any:
+        if not others and not more:
+            answer = self._self_answer(
+                lambda: range_graph_request(
+                    self.__wrapped__, varName, period, objectExtra, arclengthRange
+                )
+            )
+            if answer is not MISS:
+                return answer
+        return self.__wrapped__.RangeGraph(
+            varName, period, objectExtra, arclengthRange, *others, **more
+        )
+
+
+class ModelProxy(wrapt.ObjectProxy):  # type: ignore[misc]
+    """A model whose objects are proxies; lives for one file on one thread.
+
+    Without ``make_reader`` nothing is cached and everything passes through; the proxy is then only
+    what lets the model be released whoever still holds it.
+    """
+
+    def __init__(self, wrapped: Any, static_state: Any, make_reader: MakeReader | None) -> None:
+        super().__init__(wrapped)
+        self._self_static_state = static_state
+        self._self_make_reader = make_reader
+        self._self_reader: ResultReader | None = None
+        self._self_planned = False
+        self._self_objects: dict[str, ObjectProxy] = {}
+        self._self_times: dict[Any, Any] = {}
+        self._self_listing: Any = None
+
+    def __getitem__(self, name: Any) -> ObjectProxy:
+        if self._self_make_reader is None:
+            return self.__wrapped__[name]  # type: ignore[no-any-return]
+        known = self._self_objects.get(name) if isinstance(name, str) else None
+        if known is None:
+            known = ObjectProxy(self.__wrapped__[name], self)
+            self._self_objects[name] = known
+        return known
+
+    def SampleTimes(self, period: Any = None) -> Any:  # noqa: N802
+        if self._self_make_reader is None:
+            return self.__wrapped__.SampleTimes(period)
+        try:
+            key = freeze(period)
+        except NotUnderstoodError:
+            return self.__wrapped__.SampleTimes(period)
+        if key not in self._self_times:
+            self._self_times[key] = self.__wrapped__.SampleTimes(period)
+        return self._self_times[key].copy()
+
+    def _self_answer(self, key: Any) -> Any:
+        if not self._self_planned:
+            self._self_planned = True
+            if self._self_make_reader is not None:
+                self._self_reader = self._self_make_reader(self)
+        return MISS if self._self_reader is None else self._self_reader.answer(key)
+
+    def _self_listed(self, enumerate_objects: Callable[[Any], Any]) -> Any:
+        """The engine's own listing of all objects, made once per model."""
+        if self._self_make_reader is None:
+            return enumerate_objects(self.__wrapped__)
+        if self._self_listing is None:
+            self._self_listing = enumerate_objects(self.__wrapped__)
+        return self._self_listing
+
+    def _self_forget(self) -> None:
+        """Drop everything that was cached; the next question reaches the model itself."""
+        self._self_make_reader = None
+        self._self_reader = None
+        self._self_planned = True
+        self._self_objects.clear()
+        self._self_times.clear()
+        self._self_listing = None

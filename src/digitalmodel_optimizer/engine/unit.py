@@ -1,0 +1,251 @@
+"""One unit of work: the engine's own ``post_process`` on a configuration that holds one file."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from digitalmodel_optimizer.contract import (
+    ErrorKind,
+    FileError,
+    FileResult,
+    FileTask,
+    OutputFile,
+    Request,
+    Settings,
+    Timings,
+)
+from digitalmodel_optimizer.engine.context import FileContext
+from digitalmodel_optimizer.engine.failures import describe
+from digitalmodel_optimizer.engine.host import Host
+from digitalmodel_optimizer.engine.plan import GetObjects, plan_requests
+from digitalmodel_optimizer.engine.proxies import ModelProxy
+from digitalmodel_optimizer.engine.reader import ResultReader
+from digitalmodel_optimizer.engine.state import FIRST, EngineState, State, WorkingCfg
+
+_DEFAULT_BLOCK_MB = 64
+_ASSUMED_SAMPLES = 20_000
+
+
+@dataclass(frozen=True)
+class EngineOutput:
+    """What the engine made of one file.
+
+    ``summary`` and ``linked`` map a group's label to its one-file DataFrame, as the engine would
+    have handed them to its save functions. ``records`` is ``cfg[<basename>]`` as the file left it,
+    ``left`` what else it changed in ``cfg``, ``started_from`` the state it was given.
+    ``attributes`` are the lists that the engine keeps on its post-process object.
+    """
+
+    summary: Any = None
+    linked: Any = None
+    records: dict[str, Any] = field(default_factory=dict)
+    left: State = ()
+    started_from: EngineState = FIRST
+    attributes: dict[str, list[Any]] = field(default_factory=dict)
+    stop_time_s: float | None = None
+
+
+@dataclass(frozen=True)
+class BatchFiles:
+    """What a batch's workers share: the engine's file names and where outputs are staged."""
+
+    names: tuple[Any, ...]
+    basename: str
+    original_cfg: bytes
+    staging: str
+    results_folder: str
+
+
+class Unit:
+    """Runs files through the engine, in this process, on any of its threads."""
+
+    def __init__(
+        self, host: Host, hook: Any, settings: Settings, shared: BatchFiles, get_objects: GetObjects
+    ) -> None:
+        self.host = host
+        self.hook = hook
+        self.settings = settings
+        self.shared = shared
+        self._get_objects = get_objects
+        self._reads = bool(hook.optimizer_read_results.get_hookimpls())
+        self._threads = threading.local()
+        self._static_state = _static_state()
+
+    def process(self, task: FileTask) -> FileResult:
+        """Process one file; what goes wrong with it is in the result, never raised."""
+        state = task.state if isinstance(task.state, EngineState) else FIRST
+        staging = os.path.join(self.shared.staging, f"{task.file.index}-{task.attempt}")
+        os.makedirs(staging, exist_ok=True)
+        working = self._working_cfg()
+        start, cpu_start = time.perf_counter(), time.thread_time()
+        memory_start = _resident_mb()
+        context = self._context(task, staging)
+        engine: EngineOutput | None = None
+        memory_mb = memory_start
+        with context:
+            try:
+                engine = self._run(context, working, state)
+                error = context.engine_error or context.load_error
+            except Exception as raised:
+                error = self._explain(context, raised)
+                working.discard()
+            memory_mb = max(memory_mb, _resident_mb())
+        if error is not None:
+            engine = None
+        return FileResult(
+            file=task.file,
+            error=_without_staging(error, staging, self.shared.results_folder),
+            engine=engine,
+            outputs=() if engine is None else tuple(self._outputs(staging)),
+            timings=Timings(
+                total_s=time.perf_counter() - start,
+                load_s=context.load_s,
+                read_s=context.read_s,
+                cpu_s=time.thread_time() - cpu_start,
+            ),
+            attempt=task.attempt,
+            worker=os.getpid(),
+            memory_mb=memory_mb,
+            memory_growth_mb=max(0.0, memory_mb - memory_start),
+            warnings=tuple(context.warnings),
+        )
+
+    def _working_cfg(self) -> WorkingCfg:
+        working = getattr(self._threads, "cfg", None)
+        if working is None:
+            working = WorkingCfg(self.shared.original_cfg, self.shared.basename)
+            self._threads.cfg = working
+        return working  # type: ignore[no-any-return]
+
+    def _context(self, task: FileTask, staging: str) -> FileContext:
+        context = FileContext(task, self.settings, self.hook, staging, None)
+        context.static_state = self._static_state
+        if self._reads:
+            context.make_reader = lambda proxy: self._make_reader(context, proxy)
+        return context
+
+    def _run(self, context: FileContext, working: WorkingCfg, state: EngineState) -> EngineOutput:
+        cfg = working.with_state(state.changes)
+        name = self.shared.names[context.task.file.index]
+        basename = self.shared.basename
+        cfg["file_management"]["input_files"]["sim"] = [name]
+        cfg["Analysis"]["result_folder"] = context.staging
+        cfg[basename] = {key: [] for key in state.records}
+        context.cfg = cfg
+        engine = self.host.post_process_class()
+        if self.host.layout.failure_method is not None:
+            setattr(engine, self.host.layout.failure_method, _catch_failure(context))
+        engine.post_process(cfg)
+        if context.model is None and context.load_error is None:
+            context.load_error = self._explain(context, None)
+        stop_time = context.model_dict.get("stop_time") if context.model_dict else None
+        return EngineOutput(
+            summary=context.summary,
+            linked=context.linked,
+            records=_relocated(cfg[basename], context.staging, self.shared.results_folder),
+            left=working.changes(),
+            started_from=state,
+            attributes={k: v for k, v in vars(engine).items() if isinstance(v, list)},
+            stop_time_s=stop_time,
+        )
+
+    def _make_reader(self, context: FileContext, proxy: ModelProxy) -> ResultReader | None:
+        if context.model_dict is None:
+            return None
+        plan = plan_requests(context, context.cfg, self._get_objects)
+        if not plan:
+            return None
+        model = proxy.__wrapped__
+
+        def read_block(requests: Sequence[Request]) -> Sequence[Any] | None:
+            start = time.perf_counter()
+            try:
+                answers = self.hook.optimizer_read_results(
+                    model=model, requests=requests, settings=self.settings
+                )
+            finally:
+                context.read_s += time.perf_counter() - start
+            return answers  # type: ignore[no-any-return]
+
+        block_mb = self.settings.plugin("result-extraction").get("block_mb", _DEFAULT_BLOCK_MB)
+        samples = _sample_count(plan[0][1])
+        return ResultReader(plan, read_block, int(block_mb * 1e6 // (8 * samples)))
+
+    def _explain(self, context: FileContext, raised: Exception | None) -> FileError:
+        """The reason why a file failed, where the engine's own error hides it."""
+        path = context.task.file.path
+        if context.load_error is not None:
+            return context.load_error
+        if context.model_dict is None and not os.path.isfile(path):
+            return FileError(ErrorKind.MISSING, f"there is no file {path}")
+        if raised is None:
+            return FileError(ErrorKind.ENGINE, "the engine gave no result and no error")
+        return describe(raised)
+
+    def _outputs(self, staging: str) -> Iterator[OutputFile]:
+        with os.scandir(staging) as entries:
+            for entry in sorted(entries, key=lambda item: item.name):
+                if entry.is_file():
+                    yield OutputFile(
+                        entry.path,
+                        os.path.join(self.shared.results_folder, entry.name),
+                        entry.stat().st_size,
+                    )
+
+
+def _catch_failure(context: FileContext) -> Any:
+    """For layouts whose loop swallows errors: keep the error instead of writing a log file."""
+
+    def failed(_file_name: Any, error: Exception, *_: Any) -> None:
+        context.engine_error = context.load_error or describe(error)
+
+    return failed
+
+
+def _relocated(value: Any, staging: str, folder: str) -> Any:
+    """``value`` with paths into the staging folder turned into paths of the results folder."""
+    if isinstance(value, dict):
+        return {key: _relocated(item, staging, folder) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_relocated(item, staging, folder) for item in value]
+    if isinstance(value, str) and value.startswith(staging):
+        return folder + value[len(staging) :]
+    return value
+
+
+def _without_staging(error: FileError | None, staging: str, folder: str) -> FileError | None:
+    if error is None:
+        return None
+    return FileError(
+        error.kind,
+        error.message.replace(staging, folder),
+        error.details.replace(staging, folder),
+    )
+
+
+def _sample_count(request: Request) -> int:
+    try:
+        return max(1, int(request.model_object.SampleCount(request.period)))
+    except Exception:
+        return _ASSUMED_SAMPLES
+
+
+def _static_state() -> Any:
+    """OrcFxAPI's name for the static state; None with a provider that has no such name."""
+    try:
+        import OrcFxAPI
+
+        return OrcFxAPI.PeriodNum.StaticState
+    except Exception:
+        return None
+
+
+def _resident_mb() -> float:
+    import psutil
+
+    return float(psutil.Process().memory_info().rss) / 1e6

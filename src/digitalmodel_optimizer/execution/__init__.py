@@ -1,0 +1,1 @@
+"""Running a batch: workers, admission under the budgets, retries, staging, merging, the report."""

@@ -1,0 +1,266 @@
+"""A batch from the engine's configuration to the engine's save functions."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from digitalmodel_optimizer.contract import (
+    Allocation,
+    Assignment,
+    Batch,
+    BatchReport,
+    ErrorKind,
+    FileError,
+    FileResult,
+    FileTask,
+    Group,
+    Measured,
+    OutputError,
+    PluginError,
+    Schedule,
+    Settings,
+    SimulationFile,
+)
+from digitalmodel_optimizer.engine.messages import say
+from digitalmodel_optimizer.execution.admission import Admission
+from digitalmodel_optimizer.execution.carried import CarriedState
+from digitalmodel_optimizer.execution.control import BatchControl, Tracker
+from digitalmodel_optimizer.execution.monitor import Monitor
+from digitalmodel_optimizer.execution.staging import Staging
+from digitalmodel_optimizer.execution.worker import ProcessOneFile
+from digitalmodel_optimizer.machine import measure_machine
+from digitalmodel_optimizer.manager import Manager
+
+PILOT_LARGEST_MB = 50.0
+
+
+@dataclass
+class Outcome:
+    """What came of the files: results by index, and whether the user stopped the batch."""
+
+    results: dict[int, FileResult]
+    interrupted: bool = False
+    output_error: OutputError | None = None
+
+
+class BatchRun:
+    """Groups, allocates, executes and verifies; leaves merging and saving to the caller.
+
+    :param process_file: processes one file, here or in a worker that it is sent to.
+    :param carried: what each file has to start from, so that the answers are the engine's.
+    """
+
+    def __init__(
+        self,
+        batch: Batch,
+        manager: Manager,
+        settings: Settings,
+        staging: Staging,
+        process_file: ProcessOneFile,
+        carried: CarriedState,
+    ) -> None:
+        self.batch = batch
+        self.manager = manager
+        self.hook = manager.hook
+        self.settings = settings
+        self.staging = staging
+        self.process_file = process_file
+        self.carried = carried
+        self.outcome = Outcome({})
+        self.decisions: list[str] = []
+        self.schedule: Schedule | None = None
+        self.backend = "serial"
+        self.memory_peak_mb = 0.0
+        self.tracker = Tracker(self.hook, settings, list(batch.files))
+        self._start = time.perf_counter()
+
+    def run(self) -> BatchReport:
+        """Process every file that an interrupted run has not left a result for."""
+        self.hook.optimizer_batch_started(batch=self.batch, settings=self.settings)
+        self._take_up_earlier_results()
+        pending = self._pending()
+        with Monitor(self.hook, self.settings, self.tracker) as monitor:
+            try:
+                if self._pilot_pays(pending):
+                    self._execute_serially(pending[:1])
+                    pending = self._pending()
+                if pending and not self.outcome.output_error:
+                    self._execute(pending, monitor)
+                while not self.outcome.output_error and (wrong := self._started_from_wrong()):
+                    self.decisions.append(
+                        f"{len(wrong)} files processed again, with what the files before them leave"
+                    )
+                    self._forget(wrong)
+                    self._execute(wrong, monitor)
+            except KeyboardInterrupt:
+                self.outcome.interrupted = True
+        self.memory_peak_mb = monitor.memory_peak_mb
+        return self._report()
+
+    # -- which files, in which order ---------------------------------------------------------
+
+    def _take_up_earlier_results(self) -> None:
+        found = self.staging.noted(self.batch.files)
+        for result in found.values():
+            self.outcome.results[result.file.index] = result
+            self.carried.finished(result)
+            self.tracker.finished(result)
+        if found:
+            self.decisions.append(f"{len(found)} files were finished by an interrupted run before")
+
+    def _pending(self) -> list[SimulationFile]:
+        return [file for file in self.batch.files if file.index not in self.outcome.results]
+
+    def _pilot_pays(self, pending: Sequence[SimulationFile]) -> bool:
+        """One small file in this process first: it tells what a file costs and what it leaves."""
+        return len(pending) > 1 and pending[0].size_mb <= PILOT_LARGEST_MB
+
+    def _groups(self, files: Sequence[SimulationFile]) -> Sequence[Group]:
+        groups = self.hook.optimizer_group_files(files=tuple(files), settings=self.settings)
+        grouped = sorted(file.index for group in groups for file in group.files)
+        if grouped != sorted(file.index for file in files):
+            raise PluginError("optimizer_group_files: not every file is in exactly one group")
+        return groups  # type: ignore[no-any-return]
+
+    def _plan(self, files: Sequence[SimulationFile]) -> Schedule:
+        machine = measure_machine()
+        measured = self._measured()
+        assignments = []
+        for group in self._groups(files):
+            allocation = self.hook.optimizer_allocate(
+                group=group, machine=machine, measured=measured, settings=self.settings
+            )
+            if not isinstance(allocation, Allocation) or allocation.workers < 1:
+                raise PluginError(f"optimizer_allocate answered {allocation!r} for {group.label}")
+            assignments.append(Assignment(group, allocation))
+            self.decisions.append(f"{group.label}: {allocation.reason}")
+        order = tuple(
+            FileTask(file, item.allocation.native_threads)
+            for item in assignments
+            for file in item.group.files
+        )
+        return Schedule(tuple(assignments), order, measured)
+
+    def _measured(self) -> Measured:
+        done = [r for r in self.outcome.results.values() if r.error is None and r.timings.total_s]
+        seconds = sum(result.timings.total_s for result in done)
+        size_mb = sum(result.file.size_mb for result in done)
+        native = sum(result.timings.load_s + result.timings.read_s for result in done)
+        growth = [r.memory_growth_mb / r.file.size_mb for r in done if r.file.size_mb > 10]
+        return Measured(
+            files=len(done),
+            seconds=seconds,
+            size_mb=size_mb,
+            native_share=min(1.0, native / seconds) if seconds else 0.0,
+            memory_factor=max(growth) if growth else None,
+        )
+
+    # -- running -----------------------------------------------------------------------------
+
+    def _execute_serially(self, files: Sequence[SimulationFile]) -> None:
+        group = Group("pilot", tuple(files))
+        allocation = Allocation(1, 0, "the first file, in this process")
+        order = tuple(FileTask(file, 0) for file in files)
+        schedule = Schedule((Assignment(group, allocation),), order, Measured())
+        control = self._control(schedule)
+        self._collect(control.run(task, self.process_file) for task in schedule.order)
+
+    def _execute(self, files: Sequence[SimulationFile], monitor: Monitor) -> None:
+        self.schedule = self._plan(files)
+        self.tracker.reorder([task.file for task in self.schedule.order])
+        control = self._control(self.schedule)
+        monitor.watch(control)
+        stream = self.hook.optimizer_execute(
+            schedule=self.schedule,
+            process_file=self.process_file,
+            control=control,
+            settings=self.settings,
+        )
+        try:
+            self._collect(stream)
+        except BaseException:
+            control.stop()
+            raise
+        finally:
+            monitor.watch(None)
+            close = getattr(stream, "close", None)
+            if close is not None:
+                close()
+            self.decisions.extend(control.decisions)
+            self.backend = control.backend
+
+    def _control(self, schedule: Schedule) -> BatchControl:
+        budgets = [
+            item.allocation.memory_budget_mb
+            for item in schedule.assignments
+            if item.allocation.memory_budget_mb is not None
+        ]
+        admission = Admission(schedule.workers, min(budgets, default=None))
+        allocations = {
+            file.index: item.allocation for item in schedule.assignments for file in item.group.files
+        }
+        self.tracker.limit = lambda: admission.limit
+        return BatchControl(
+            self.hook, self.settings, admission, allocations, self.carried.state_for, self.tracker
+        )
+
+    def _collect(self, stream: Iterator[FileResult]) -> None:
+        for result in stream:
+            result = self._take(result)
+            self.outcome.results[result.file.index] = result
+            self.carried.finished(result)
+            if result.error is not None and result.error.kind is ErrorKind.OUTPUT:
+                self.outcome.output_error = OutputError(result.error.message)
+
+    def _take(self, result: FileResult) -> FileResult:
+        """Say what the file said, move its outputs into place, note it as done."""
+        say(result.messages)
+        result = replace(result, messages=())
+        if result.error is not None:
+            return result
+        try:
+            fault = self.staging.publish(result)
+            if fault is None:
+                self.staging.note(result)
+        except (OutputError, OSError) as error:
+            fault = FileError(ErrorKind.OUTPUT, str(error))
+            self.outcome.output_error = OutputError(str(error))
+        for staged in {os.path.dirname(output.staged) for output in result.outputs}:
+            shutil.rmtree(staged, ignore_errors=True)
+        return result if fault is None else replace(result, error=fault, engine=None)
+
+    # -- verifying ---------------------------------------------------------------------------
+
+    def _started_from_wrong(self) -> list[SimulationFile]:
+        return self.carried.started_from_wrong(
+            [self.outcome.results[i] for i in sorted(self.outcome.results)]
+        )
+
+    def _forget(self, files: Sequence[SimulationFile]) -> None:
+        for file in files:
+            del self.outcome.results[file.index]
+
+    # -- reporting ---------------------------------------------------------------------------
+
+    def _report(self) -> BatchReport:
+        for file in self._pending():
+            error = FileError(ErrorKind.STOPPED, "the batch was stopped before this file's turn")
+            self.outcome.results[file.index] = FileResult(file, error)
+        results = tuple(self.outcome.results[index] for index in sorted(self.outcome.results))
+        notes = [f"{r.file.stem}: {text}" for r in results for text in r.warnings]
+        return BatchReport(
+            batch=self.batch,
+            results=results,
+            schedule=self.schedule,
+            backend=self.backend,
+            elapsed_s=time.perf_counter() - self._start,
+            decisions=tuple(self.decisions),
+            warnings=(*notes, *self.carried.doubts(results)),
+            memory_peak_mb=self.memory_peak_mb,
+            interrupted=self.outcome.interrupted,
+        )

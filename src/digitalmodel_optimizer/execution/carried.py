@@ -1,0 +1,132 @@
+"""What each file of a batch has to start from, so that its answer is the engine's own.
+
+The engine processes files in order; the first that succeeds leaves something in the configuration
+for all others (see :mod:`digitalmodel_optimizer.engine.state`). A file that runs before the first
+one is done starts from a prediction, and is checked afterwards.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from digitalmodel_optimizer.contract import FileResult, SimulationFile
+from digitalmodel_optimizer.engine.state import (
+    FIRST,
+    EngineState,
+    appends_an_index,
+    merge,
+    predict,
+    same_answer,
+)
+from digitalmodel_optimizer.engine.unit import EngineOutput
+
+
+def state_after(state: EngineState, output: EngineOutput) -> EngineState:
+    """What the next file finds, after a file that found ``state``."""
+    kept = tuple(key for key, value in output.records.items() if isinstance(value, list))
+    return EngineState(merge(state.changes, output.left), kept)
+
+
+class CarriedState:
+    """Keeps the state of one batch; asked and told from many threads."""
+
+    def __init__(self, cfg: Any, files: Sequence[SimulationFile]) -> None:
+        self._cfg = cfg
+        self._lock = threading.Lock()
+        self._predicted = predict(cfg)
+        self._done: dict[int, FileResult] = {}
+        self._indices = [file.index for file in files]
+        self._certain: dict[int, EngineState] = {}
+
+    def state_for(self, file: SimulationFile) -> EngineState:
+        """The state that ``file`` starts from: exact where the files before it are done."""
+        with self._lock:
+            if file.index in self._certain:
+                return self._certain[file.index]
+            state, first_found = FIRST, False
+            for index in self._indices:
+                if index == file.index:
+                    break
+                result = self._done.get(index)
+                if result is None:
+                    if not first_found:
+                        return self._predicted
+                    continue
+                if result.error is None and not first_found:
+                    state, first_found = state_after(state, result.engine), True
+            return state
+
+    def finished(self, result: FileResult) -> None:
+        with self._lock:
+            self._done[result.file.index] = result
+
+    def started_from_wrong(self, results: Iterable[FileResult]) -> list[SimulationFile]:
+        """Files, in engine order, whose answer is not what the engine's loop would have given.
+
+        Everything up to the first such file is settled; those behind it are judged by what the
+        settled ones leave, so a second look may find more.
+        """
+        wrong = []
+        state = FIRST
+        for result in results:
+            if result.error is not None:
+                continue
+            output: EngineOutput = result.engine
+            used = output.started_from
+            right = used.records == state.records and same_answer(
+                used.changes, output.left, state.changes
+            )
+            if not right:
+                wrong.append(result.file)
+                with self._lock:
+                    self._certain[result.file.index] = state
+                if state == FIRST:
+                    return wrong  # what the others need is only known once the first is right
+                continue
+            state = state_after(state, output)
+        return wrong
+
+    def doubts(self, results: Sequence[FileResult]) -> list[str]:
+        """Warnings where the engine's own answer is doubtful, with the columns' names."""
+        done = [result for result in results if result.error is None]
+        return [*self._open_periods(done), *self._appended_indices(done)]
+
+    def _open_periods(self, done: Sequence[FileResult]) -> list[str]:
+        if not done:
+            return []
+        first: EngineOutput = done[0].engine
+        filled = {change.path: change.new for change in first.left if change.filled}
+        warnings = []
+        for path, stop in filled.items():
+            if "SimulationPeriod" not in path:
+                continue
+            others = [r.file.stem for r in done if r.engine.stop_time_s != stop]
+            if others:
+                group, column = self._labels(path)
+                warnings.append(
+                    f"time series {group} / {column}: the open end of its period is "
+                    f"{stop:g} s, the stop time of the first file ({done[0].file.stem}), for all "
+                    f"files, as the engine has it; {len(others)} files stop at another time, "
+                    f"{others[0]} for one"
+                )
+        return warnings
+
+    def _labels(self, path: tuple[Any, ...]) -> tuple[str, str]:
+        section, _, group, _, column = path[:5]
+        entry = self._cfg[section]["groups"][group]
+        return str(entry.get("Label")), str(entry["Columns"][column].get("Label"))
+
+    def _appended_indices(self, done: Sequence[FileResult]) -> list[str]:
+        if len(done) < 2:
+            return []
+        groups = (self._cfg.get("summary_settings") or {}).get("groups") or ()
+        return [
+            f"summary {group.get('Label')} / {column.get('Label')}: the engine selects the active "
+            "current for the first file only; for the others the value is of the current that "
+            "was selected when the file was saved"
+            for group in groups
+            for column in group.get("Columns") or ()
+            if appends_an_index(column) and "RefCurrent" in str(column["Variable"][0])
+        ]

@@ -1,0 +1,183 @@
+"""What stands around every file in the parent: admission, retries, progress, the wish to stop."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from digitalmodel_optimizer.contract import (
+    Allocation,
+    Decision,
+    ErrorKind,
+    FileError,
+    FileResult,
+    FileTask,
+    Progress,
+    SimulationFile,
+    WorkerLostError,
+)
+from digitalmodel_optimizer.execution.admission import Admission
+from digitalmodel_optimizer.machine import measure_machine
+
+StateFor = Callable[[SimulationFile], Any]
+
+
+class BatchControl:
+    """The :class:`~digitalmodel_optimizer.contract.Control` of one batch; used by many threads."""
+
+    def __init__(
+        self,
+        hook: Any,
+        settings: Any,
+        admission: Admission,
+        allocations: Mapping[int, Allocation],
+        state_for: StateFor,
+        tracker: Tracker,
+    ) -> None:
+        self._hook = hook
+        self._settings = settings
+        self._admission = admission
+        self._allocations = allocations
+        self._state_for = state_for
+        self._tracker = tracker
+        self.decisions: list[str] = []
+        self.backend = "serial"
+
+    @property
+    def stopping(self) -> bool:
+        return self._admission.stopping
+
+    def stop(self) -> None:
+        self._admission.stop()
+
+    def adjust(self, limit: int) -> None:
+        """Let from now on ``limit`` files run at a time."""
+        before = self._admission.limit
+        self._admission.set_limit(limit)
+        self.decide(f"workers {before} -> {self._admission.limit} while running")
+
+    def decide(self, text: str) -> None:
+        self.decisions.append(text)
+
+    def chose_backend(self, name: str) -> None:
+        self.backend = name
+
+    def run(self, task: FileTask, run_once: Callable[[FileTask], FileResult]) -> FileResult:
+        """See :meth:`digitalmodel_optimizer.contract.Control.run`."""
+        allocation = self._allocations.get(task.file.index)
+        factor = allocation.memory_factor if allocation else 1.0
+        attempt, alone = task.attempt, False
+        while True:
+            size_mb = factor * task.file.size_mb
+            if not self._admission.enter(size_mb, alone):
+                return self._turned_away(task)
+            try:
+                result = self._once(replace(task, attempt=attempt), run_once)
+            finally:
+                self._admission.leave(size_mb)
+            decision = self._decision(result, attempt)
+            if decision is None:
+                break
+            if decision.reason:
+                self.decide(f"{task.file.stem}: {decision.reason}")
+            alone = decision.action == "alone"
+            if decision.action == "wait":
+                self._admission.set_limit(self._admission.limit - 1)
+            self._admission.pause(decision.delay_s)
+            attempt += 1
+        self._tracker.finished(result)
+        return result
+
+    def _once(self, task: FileTask, run_once: Callable[[FileTask], FileResult]) -> FileResult:
+        task = replace(task, state=self._state_for(task.file))
+        self._tracker.started(task.file)
+        try:
+            return run_once(task)
+        except WorkerLostError as lost:
+            kind = ErrorKind.TIMEOUT if lost.timed_out else ErrorKind.CRASHED
+            return FileResult(task.file, FileError(kind, str(lost)), attempt=task.attempt)
+
+    def _decision(self, result: FileResult, attempt: int) -> Decision | None:
+        if result.error is None or self.stopping:
+            return None
+        if result.error.kind is ErrorKind.OUTPUT:
+            self.stop()
+            return None
+        decision: Decision | None = self._hook.optimizer_file_failed(
+            file=result.file, error=result.error, attempt=attempt, settings=self._settings
+        )
+        return None if decision is None or decision.action == "give_up" else decision
+
+    def _turned_away(self, task: FileTask) -> FileResult:
+        error = FileError(ErrorKind.STOPPED, "the batch was stopped before this file's turn")
+        return FileResult(task.file, error, attempt=task.attempt)
+
+
+class Tracker:
+    """Knows where the batch stands and tells the plugins."""
+
+    def __init__(self, hook: Any, settings: Any, order: list[SimulationFile]) -> None:
+        self._hook = hook
+        self._settings = settings
+        self._lock = threading.RLock()
+        self._start = time.perf_counter()
+        self._total = len(order)
+        self._total_mb = sum(file.size_mb for file in order)
+        self._upcoming = {file.index: file for file in order}
+        self._running: dict[int, SimulationFile] = {}
+        self._done: dict[int, tuple[float, bool, float]] = {}
+        self.limit: Callable[[], int] = lambda: 1
+
+    def reorder(self, order: list[SimulationFile]) -> None:
+        with self._lock:
+            self._upcoming = {f.index: f for f in order if f.index in self._upcoming}
+
+    def started(self, file: SimulationFile) -> None:
+        with self._lock:
+            self._upcoming.pop(file.index, None)
+            self._running[file.index] = file
+            self._tell()
+
+    def finished(self, result: FileResult) -> None:
+        with self._lock:
+            file = result.file
+            self._upcoming.pop(file.index, None)
+            self._running.pop(file.index, None)
+            self._done[file.index] = (
+                time.perf_counter() - self._start,
+                result.error is not None,
+                file.size_mb,
+            )
+            self._tell()
+
+    def _tell(self) -> None:
+        self._hook.optimizer_progress(progress=self.progress(), settings=self._settings)
+
+    def progress(self) -> Progress:
+        with self._lock:
+            done = list(self._done.values())
+            return Progress(
+                files_total=self._total,
+                files_done=len(done),
+                files_failed=sum(failed for _, failed, _ in done),
+                size_total_mb=self._total_mb,
+                size_done_mb=sum(size for _, _, size in done),
+                elapsed_s=time.perf_counter() - self._start,
+                running=tuple(self._running.values()),
+                upcoming=tuple(self._upcoming.values()),
+                workers_limit=self.limit(),
+                memory_available_mb=self._available_mb(),
+                finished_s=tuple(sorted(when for when, _, _ in done)),
+            )
+
+    def _available_mb(self) -> float:
+        """Free memory, asked of the system at most twice a second."""
+        now = time.perf_counter()
+        asked, value = self.__dict__.get("_memory", (-1.0, 0.0))
+        if now - asked > 0.5:
+            value = measure_machine().memory_available_mb
+            self.__dict__["_memory"] = (now, value)
+        return float(value)

@@ -1,0 +1,168 @@
+"""The engine's ``post_process``, run through the plugins: what the seam on it calls."""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle
+import warnings
+from pathlib import Path
+from typing import Any
+
+from digitalmodel_optimizer import __version__
+from digitalmodel_optimizer.contract import (
+    Batch,
+    BatchReport,
+    OptimizerWarning,
+    OutputError,
+    Settings,
+    SimulationFile,
+)
+from digitalmodel_optimizer.engine.host import Host
+from digitalmodel_optimizer.engine.layouts import host_version
+from digitalmodel_optimizer.engine.outputs import expected_outputs, save_merged
+from digitalmodel_optimizer.engine.state import IGNORED
+from digitalmodel_optimizer.engine.unit import BatchFiles
+from digitalmodel_optimizer.execution.batch import BatchRun
+from digitalmodel_optimizer.execution.carried import CarriedState
+from digitalmodel_optimizer.execution.defaults import CoreDefaults
+from digitalmodel_optimizer.execution.staging import Staging, batch_identifier
+from digitalmodel_optimizer.execution.worker import (
+    PAYLOAD_NAME,
+    EngineDefaults,
+    Payload,
+    ProcessOneFile,
+    Worker,
+    adopt,
+    dismiss,
+)
+from digitalmodel_optimizer.manager import Manager, build_manager, installed_plugins
+from digitalmodel_optimizer.monitoring.error_logs import write_error_logs
+from digitalmodel_optimizer.monitoring.progress import ProgressDisplay
+from digitalmodel_optimizer.monitoring.report import print_report
+from digitalmodel_optimizer.settings import read_settings
+
+
+def load_plugins(cfg: Any) -> tuple[Manager, EngineDefaults, Settings]:
+    """The plugins that ``cfg`` leaves switched on, and its settings, validated."""
+    references = installed_plugins()
+    declared = build_manager(references).options()
+    settings = read_settings(cfg, declared)
+    unknown = settings.blocked - {reference.name for reference in references}
+    for name in sorted(unknown):
+        warnings.warn(f"no plugin is called {name}; nothing to block", OptimizerWarning, 2)
+    engine = EngineDefaults()
+    manager = build_manager(
+        references,
+        settings.blocked,
+        defaults=[("core", CoreDefaults()), ("engine", engine)],
+        trace=settings.trace,
+    )
+    return manager, engine, settings
+
+
+def simulation_files(cfg: Any) -> tuple[tuple[Any, ...], tuple[SimulationFile, ...]]:
+    """The engine's own file names, and the same as plain data with sizes; 0 where missing."""
+    names = tuple(cfg["file_management"]["input_files"]["sim"])
+    files = []
+    for index, name in enumerate(names):
+        path = os.path.splitext(os.fspath(name))[0] + ".sim"  # as the engine reads it
+        try:
+            size = os.stat(path).st_size
+        except OSError:
+            size = 0
+        files.append(SimulationFile(index, path, size))
+    return names, tuple(files)
+
+
+def run_post_process(host: Host, engine: Any, cfg: Any) -> BatchReport:
+    """Do what ``engine.post_process(cfg)`` does, through the plugins.
+
+    :raises SettingsError, PluginError, OutputError: before any file is opened.
+    :raises OutputError: outputs can no longer be written.
+    """
+    manager, engine_defaults, settings = load_plugins(cfg)
+    if settings.progress:
+        manager.register(ProgressDisplay(), name="progress")
+    manager.hook.optimizer_configure(settings=settings)
+    names, files = simulation_files(cfg)
+    folder = str(cfg["Analysis"]["result_folder"])
+    _refuse_overwriting_inputs(cfg, folder, files)
+    identifier = batch_identifier([*_fingerprint(cfg), names, folder, __version__, host_version()])
+    staging = Staging(folder, identifier)
+    basename = cfg["meta"]["basename"]
+    shared = BatchFiles(names, basename, _original(cfg), staging.folder, folder)
+    _write_payload(staging, host, manager, settings, shared)
+    batch = Batch(identifier, files, folder)
+    worker = Worker(host, manager, engine_defaults, settings, shared)
+    adopt(staging.folder, worker)
+    keep_staging = False
+    try:
+        with worker.seams:
+            carried = CarriedState(cfg, files)
+            run = BatchRun(
+                batch, manager, settings, staging, ProcessOneFile(staging.folder), carried
+            )
+            report = run.run()
+            keep_staging = report.interrupted or run.outcome.output_error is not None
+            if not keep_staging:
+                save_merged(host, engine, cfg, report.results, os.path.join(staging.folder, "end"))
+        if settings.save_error_reports:
+            write_error_logs(report)
+        manager.hook.optimizer_batch_finished(batch=batch, report=report, settings=settings)
+        print_report(report)
+        if run.outcome.output_error is not None:
+            raise run.outcome.output_error
+        if report.interrupted:
+            raise KeyboardInterrupt
+    except BaseException:
+        keep_staging = keep_staging or bool(staging.noted(files))
+        raise
+    finally:
+        dismiss(staging.folder)
+        staging.drop_attempts()
+        if not keep_staging:
+            staging.remove()
+    return report
+
+
+def _original(cfg: Any) -> bytes:
+    """``cfg`` as workers get it: everything but the list of files, which may be long."""
+    listed = cfg["file_management"]["input_files"]["sim"]
+    cfg["file_management"]["input_files"]["sim"] = []
+    try:
+        return pickle.dumps(cfg, protocol=pickle.HIGHEST_PROTOCOL)
+    finally:
+        cfg["file_management"]["input_files"]["sim"] = listed
+
+
+def _fingerprint(cfg: Any) -> list[Any]:
+    """What decides a file's results: the configuration but for times, folders and tuning."""
+    parts = {key: value for key, value in cfg.items() if key not in (*IGNORED, "orcaflex")}
+    orcaflex = {key: value for key, value in cfg["orcaflex"].items() if key != "parallel"}
+    return [parts, orcaflex]
+
+
+def _refuse_overwriting_inputs(
+    cfg: Any, folder: str, files: tuple[SimulationFile, ...]
+) -> None:
+    inputs = {os.path.realpath(file.path) for file in files}
+    for output in expected_outputs(cfg, folder, [file.stem for file in files]):
+        if os.path.realpath(output) in inputs:
+            raise OutputError(f"the output {output} would overwrite an input; rename the group")
+
+
+def _write_payload(
+    staging: Staging, host: Host, manager: Manager, settings: Settings, shared: BatchFiles
+) -> None:
+    payload = Payload(
+        layout=host.layout,
+        references=tuple(manager.references),
+        settings=settings,
+        shared=shared,
+        parent=os.getpid(),
+        logging_level=logging.getLogger().level,
+    )
+    Path(staging.folder, PAYLOAD_NAME).write_bytes(
+        pickle.dumps(payload, protocol=pickle.HIGHEST_PROTOCOL)
+    )

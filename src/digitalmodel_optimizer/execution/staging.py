@@ -1,0 +1,126 @@
+"""The folder in which a batch keeps unfinished outputs, and their way to their final names.
+
+It lies inside the results folder, so that moving an output into place is a rename within one file
+system: a final name holds a whole output or none. Results of finished files are noted there too,
+so that an interrupted batch can go on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import pickle
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from digitalmodel_optimizer.contract import (
+    ErrorKind,
+    FileError,
+    FileResult,
+    OutputError,
+    SimulationFile,
+)
+
+FOLDER_PREFIX = ".digitalmodel-optimizer-"
+_BATCH_ENDING = {errno.ENOSPC, errno.EROFS, errno.EDQUOT}
+
+
+class Staging:
+    """The staging folder of one batch; ``identifier`` is the same for the same batch run again."""
+
+    def __init__(self, results_folder: str, identifier: str) -> None:
+        self.results_folder = results_folder
+        self.folder = os.path.join(results_folder, FOLDER_PREFIX + identifier)
+        self._published: dict[str, int] = {}
+        try:
+            os.makedirs(self.folder, exist_ok=True)
+            probe = Path(self.folder, "writable")
+            probe.write_bytes(b"")
+            probe.unlink()
+        except OSError as error:
+            raise OutputError(
+                f"the results folder {results_folder} cannot be written to: {error.strerror}; "
+                "free it or choose another (file_management.output_directory)"
+            ) from error
+
+    def publish(self, result: FileResult) -> FileError | None:
+        """Move a file's outputs into place; on a name that two files share the later file wins.
+
+        :return: why an output could not be moved, e.g. because it is open elsewhere.
+        :raises OutputError: the disk is full or read-only; nothing more can be written.
+        """
+        index = result.file.index
+        for output in result.outputs:
+            if self._published.get(output.final, -1) > index:
+                continue
+            try:
+                os.replace(output.staged, output.final)
+            except OSError as error:
+                if error.errno in _BATCH_ENDING:
+                    raise OutputError(f"{output.final}: {error.strerror}") from error
+                return FileError(
+                    ErrorKind.OUTPUT,
+                    f"{output.final} cannot be replaced ({error.strerror}); is it open elsewhere?",
+                )
+            self._published[output.final] = index
+        return None
+
+    def note(self, result: FileResult) -> None:
+        """Keep a finished file's result for a later run of the same batch."""
+        path = Path(self.folder, f"done-{result.file.index}.pickle")
+        unfinished = path.with_suffix(".part")
+        unfinished.write_bytes(pickle.dumps((_stamp(result.file), result)))
+        os.replace(unfinished, path)
+
+    def noted(self, files: Sequence[SimulationFile]) -> dict[int, FileResult]:
+        """Results that an interrupted run of this batch has left, for files that are unchanged."""
+        found: dict[int, FileResult] = {}
+        for file in files:
+            try:
+                stamp, result = pickle.loads(
+                    Path(self.folder, f"done-{file.index}.pickle").read_bytes()
+                )
+            except Exception:  # none there, or written by another version: process the file again
+                continue
+            in_place = all(_size(item.final) == item.size_bytes for item in result.outputs)
+            if stamp == _stamp(file) and in_place:
+                found[file.index] = result
+        return found
+
+    def drop_attempts(self) -> None:
+        """Remove what unfinished files have left."""
+        with contextlib.suppress(OSError), os.scandir(self.folder) as entries:
+            for entry in entries:
+                if entry.is_dir():
+                    shutil.rmtree(entry.path, ignore_errors=True)
+
+    def remove(self) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _size(path: str) -> int:
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return -1
+
+
+def _stamp(file: SimulationFile) -> tuple[str, int, int]:
+    try:
+        status = os.stat(file.path)
+        return (file.path, status.st_size, status.st_mtime_ns)
+    except OSError:
+        return (file.path, -1, -1)
+
+
+def batch_identifier(parts: Sequence[Any]) -> str:
+    """A short name that is the same for the same batch: configuration, files and versions."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(repr(part).encode())
+        digest.update(b"\0")
+    return digest.hexdigest()[:12]

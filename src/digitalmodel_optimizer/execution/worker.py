@@ -1,0 +1,157 @@
+"""The worker's side of a batch, in the parent itself or in a process of its own.
+
+A :class:`ProcessOneFile` is what executors send: the name of a folder and nothing else. The
+process that receives it loads the batch's payload once, imports the host, rebuilds the plugins
+from their names, and keeps all of it for the files that follow.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import threading
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from digitalmodel_optimizer.contract import FileResult, FileTask, Settings, hookimpl
+from digitalmodel_optimizer.engine.context import current
+from digitalmodel_optimizer.engine.failures import describe
+from digitalmodel_optimizer.engine.host import Host, import_host
+from digitalmodel_optimizer.engine.layouts import Layout
+from digitalmodel_optimizer.engine.messages import catch_in_this_process, catching, joined
+from digitalmodel_optimizer.engine.seams import Seams
+from digitalmodel_optimizer.engine.unit import BatchFiles, Unit
+from digitalmodel_optimizer.manager import Manager, PluginReference, build_manager
+
+PAYLOAD_NAME = "batch.pickle"
+
+
+@dataclass(frozen=True)
+class Payload:
+    """Everything that a worker process needs to know of a batch; sent once per process."""
+
+    layout: Layout
+    references: tuple[PluginReference, ...]
+    settings: Settings
+    shared: BatchFiles
+    parent: int
+    logging_level: int
+
+
+class EngineDefaults:
+    """The innermost implementations of the worker's hooks: the engine itself."""
+
+    def __init__(self) -> None:
+        self.unit: Unit | None = None
+
+    @hookimpl(trylast=True)
+    def optimizer_process_file(self, task: FileTask) -> FileResult:
+        assert self.unit is not None
+        return self.unit.process(task)
+
+    @hookimpl(trylast=True)
+    def optimizer_load_model(self, native_threads: int) -> Any:
+        context = current()
+        assert context is not None
+        assert context.engine_load is not None
+        model = context.engine_load()
+        if native_threads > 0 and model.threadCount != native_threads:
+            model.threadCount = native_threads
+        return model
+
+
+class Worker:
+    """A host with its seams in place and the plugins around them; works on many threads."""
+
+    def __init__(
+        self,
+        host: Host,
+        manager: Manager,
+        defaults: EngineDefaults,
+        settings: Settings,
+        shared: BatchFiles,
+    ) -> None:
+        self.manager = manager
+        self.settings = settings
+        self.seams = Seams(host)
+        defaults.unit = Unit(host, manager.hook, settings, shared, self.seams.get_objects)
+
+    def process(self, task: FileTask) -> FileResult:
+        """One file through plugins and engine; never raises for the file's own fault."""
+        try:
+            result = self.manager.hook.optimizer_process_file(task=task, settings=self.settings)
+        except Exception as error:  # a plugin's fault costs this file, not the batch
+            return FileResult(
+                file=task.file, error=describe(error), attempt=task.attempt, worker=os.getpid()
+            )
+        return result  # type: ignore[no-any-return]
+
+
+_workers: dict[str, Worker] = {}
+_lock = threading.Lock()
+
+
+@dataclass(frozen=True)
+class ProcessOneFile:
+    """Processes a file of the batch whose payload stands in ``folder``; small and picklable."""
+
+    folder: str
+
+    def __call__(self, task: FileTask) -> FileResult:
+        worker = self._worker()
+        if os.getpid() == _parents.get(self.folder):
+            return worker.process(task)
+        with catching() as messages:
+            result = worker.process(task)
+        return replace(result, messages=joined(messages))
+
+    def warm_up(self) -> None:
+        """Do everything that has to be done before the first file."""
+        self._worker()
+
+    def _worker(self) -> Worker:
+        with _lock:
+            if self.folder not in _workers:
+                payload = pickle.loads(Path(self.folder, PAYLOAD_NAME).read_bytes())
+                _workers.clear()
+                _workers[self.folder] = _start_worker_process(payload)
+            return _workers[self.folder]
+
+
+_parents: dict[str, int] = {}
+
+
+def adopt(folder: str, worker: Worker) -> None:
+    """Let this process, the parent, be a worker of its own batch."""
+    with _lock:
+        _workers[folder] = worker
+        _parents[folder] = os.getpid()
+
+
+def dismiss(folder: str) -> None:
+    with _lock:
+        _workers.pop(folder, None)
+        _parents.pop(folder, None)
+
+
+def _start_worker_process(payload: Payload) -> Worker:
+    from digitalmodel_optimizer import _activation
+    from digitalmodel_optimizer.engine.lean_imports import leave_out
+
+    _activation.stop_watching()
+    leave_out(payload.layout.unused_imports)
+    host = import_host(payload.layout)
+    defaults = EngineDefaults()
+    manager = build_manager(
+        payload.references,
+        payload.settings.blocked,
+        defaults=[("engine", defaults)],
+        trace=payload.settings.trace,
+    )
+    manager.hook.optimizer_configure(settings=payload.settings)
+    worker = Worker(host, manager, defaults, payload.settings, payload.shared)
+    worker.seams.__enter__()
+    catch_in_this_process(payload.logging_level)
+    manager.hook.optimizer_worker_started(settings=payload.settings)
+    return worker
