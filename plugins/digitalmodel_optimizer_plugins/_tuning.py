@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from digitalmodel_optimizer.contract import Progress
+from digitalmodel_optimizer.contract import Adjustment, Progress
 
 # Memory counts as back above this many times the reserve, plus what the next file needs.
 RECOVERY_FACTOR = 1.25
@@ -22,14 +22,6 @@ LEAST_WINDOW_S = 2.0
 GAIN = 0.05
 # Windows before workers that a trial took away are tried again; doubled when that was in vain.
 FIRST_PATIENCE = 2
-
-
-@dataclass(frozen=True)
-class Advice:
-    """A new limit, and why."""
-
-    workers: int
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -72,7 +64,7 @@ class Tuner:
     _steady_windows: int = 0
     _rates: dict[int, float] = field(default_factory=dict)
 
-    def advise(self, progress: Progress, available_mb: float, reserve_mb: float) -> Advice | None:
+    def advise(self, progress: Progress, available_mb: float, reserve_mb: float) -> Adjustment | None:
         """The limit to go to, or None to leave it; the caller is expected to follow."""
         limit, finished = max(1, progress.workers_limit), len(progress.finished_s)
         if limit != self._limit:
@@ -93,7 +85,7 @@ class Tuner:
 
     def _heed_memory(
         self, progress: Progress, available_mb: float, reserve_mb: float
-    ) -> Advice | None:
+    ) -> Adjustment | None:
         if available_mb >= reserve_mb:
             return self._recover(progress, available_mb, reserve_mb)
         self._calm_calls = 0
@@ -104,9 +96,9 @@ class Tuner:
         self._pressed, self._trial = True, None
         half = max(1, min(limit, max(1, running)) // 2)
         reason = f"{available_mb:.0f} MB available, below the reserve of {reserve_mb:.0f} MB"
-        return Advice(half, reason)
+        return Adjustment(half, reason)
 
-    def _recover(self, progress: Progress, available_mb: float, reserve_mb: float) -> Advice | None:
+    def _recover(self, progress: Progress, available_mb: float, reserve_mb: float) -> Adjustment | None:
         """One worker more once memory has been back for some calls in a row."""
         limit = progress.workers_limit
         if limit >= self._aim:
@@ -118,9 +110,9 @@ class Tuner:
         self._calm_calls = self._calm_calls + 1 if calm else 0
         if self._calm_calls < RECOVERY_CALLS:
             return None
-        return Advice(limit + 1, f"{available_mb:.0f} MB available again")
+        return Adjustment(limit + 1, f"{available_mb:.0f} MB available again")
 
-    def _heed_throughput(self, progress: Progress) -> Advice | None:
+    def _heed_throughput(self, progress: Progress) -> Adjustment | None:
         # At the end of a batch workers idle for want of files, which says nothing.
         if self._pressed or not progress.upcoming or not progress.finished_s:
             return None
@@ -138,19 +130,19 @@ class Tuner:
             return self._judge(self._trial, limit, rate)
         return self._watch(limit, rate)
 
-    def _judge(self, trial: _Trial, limit: int, rate: float) -> Advice | None:
+    def _judge(self, trial: _Trial, limit: int, rate: float) -> Adjustment | None:
         """End a trial: keep what helped and go one further, or go back."""
         self._trial = None
         if rate < trial.rate * (1 + GAIN):
             # What was measured there is what the batch now does: no reason to try again.
             self._rates = {trial.workers: trial.rate}
             self._patience *= 2 if limit > trial.workers else 1
-            return Advice(trial.workers, f"{rate:.1f} MB/s, no gain over {trial.rate:.1f}")
+            return Adjustment(trial.workers, f"{rate:.1f} MB/s, no gain over {trial.rate:.1f}")
         self._aim = limit
         self._rates = {limit: rate}
         return self._try(limit, 2 * limit - trial.workers, rate, f"up from {trial.rate:.1f}")
 
-    def _watch(self, limit: int, rate: float) -> Advice | None:
+    def _watch(self, limit: int, rate: float) -> Adjustment | None:
         """Begin a trial with one worker fewer when two windows in a row have fallen."""
         best = max((known for n, known in self._rates.items() if n <= limit), default=0.0)
         if rate < best * (1 - self.throughput_drop):
@@ -166,11 +158,11 @@ class Tuner:
             return None
         return self._try(limit, limit + 1, rate, "are more of use again?")
 
-    def _try(self, limit: int, other: int, rate: float, why: str) -> Advice | None:
+    def _try(self, limit: int, other: int, rate: float, why: str) -> Adjustment | None:
         if not 1 <= other <= self._top:
             return None
         self._trial = _Trial(limit, rate)
-        return Advice(other, f"{rate:.1f} MB/s with {limit}, {why}")
+        return Adjustment(other, f"{rate:.1f} MB/s with {limit}, {why}")
 
 
 def _work_mb(progress: Progress) -> float:

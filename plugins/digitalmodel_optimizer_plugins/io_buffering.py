@@ -28,6 +28,7 @@ from digitalmodel_optimizer.contract import (
     Settings,
     hookimpl,
 )
+from digitalmodel_optimizer_plugins._exact_csv import exact_csv
 from digitalmodel_optimizer_plugins._read_ahead import ReadAhead
 from digitalmodel_optimizer_plugins._write_behind import BYTES_PER_MB, Ledger, Writer
 
@@ -213,7 +214,9 @@ def _rendered(table: Any, path: Path, options: Mapping[str, Any]) -> bytes | Non
     if not path.parent.is_dir():
         return None
     try:
-        text: str = table.to_csv(None, **options)
+        text = exact_csv(table, options)
+        if text is None:
+            text = str(table.to_csv(None, **options))
         return text.encode("utf-8")
     except Exception:  # noqa: BLE001 - whatever it is, the engine's own call raises it again
         return None

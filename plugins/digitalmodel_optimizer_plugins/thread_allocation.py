@@ -7,12 +7,13 @@ runs: fewer workers when memory runs short or when more of them do less.
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from digitalmodel_optimizer.contract import (
+    AUTO,
+    Adjustment,
     Allocation,
     Batch,
     Group,
@@ -26,7 +27,6 @@ from digitalmodel_optimizer.contract import (
     SimulationFile,
     hookimpl,
 )
-from digitalmodel_optimizer.contract.options import AUTO
 from digitalmodel_optimizer_plugins._budgets import allocate
 from digitalmodel_optimizer_plugins._size_classes import parse_table, table_text
 from digitalmodel_optimizer_plugins._tuning import Tuner
@@ -128,7 +128,6 @@ OPTIONS = (
     ),
 )
 _DEFAULTS: dict[str, Any] = {option.name: option.default for option in OPTIONS}
-_log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -136,7 +135,6 @@ class _BatchState:
     """What this plugin knows of the batch that runs; the core serializes the calls that use it."""
 
     tuner: Tuner
-    files: tuple[SimulationFile, ...] = ()
 
 
 _batch = _BatchState(Tuner())
@@ -160,41 +158,34 @@ def optimizer_configure(settings: Settings) -> None:
 
 @hookimpl
 def optimizer_batch_started(batch: Batch, settings: Settings) -> None:
-    _batch.files = batch.files
     _batch.tuner = Tuner(throughput_drop=_options(settings)["throughput_drop"])
-
-
-@hookimpl(wrapper=True)
-def optimizer_group_files(
-    files: Sequence[SimulationFile],
-) -> Generator[None, Sequence[Group] | None, Sequence[Group] | None]:
-    """Only listens: groups share the workers, so each allocation looks at all files to do."""
-    _batch.files = tuple(files)
-    return (yield)
 
 
 @hookimpl
 def optimizer_allocate(
-    group: Group, machine: Machine, measured: Measured, settings: Settings
+    group: Group,
+    files: Sequence[SimulationFile],
+    machine: Machine,
+    measured: Measured,
+    settings: Settings,
 ) -> Allocation:
+    """Groups share the workers, so each allocation looks at all files to do, its own first."""
     members = {file.index for file in group.files}
-    others = tuple(file for file in _batch.files if file.index not in members)
-    files = (*group.files, *others)
-    allocation = allocate(group, files, machine, measured, settings, _options(settings))
+    others = tuple(file for file in files if file.index not in members)
+    everything = (*group.files, *others)
+    allocation = allocate(group, everything, machine, measured, settings, _options(settings))
     _batch.tuner.memory_factor = allocation.memory_factor
     return allocation
 
 
 @hookimpl
-def optimizer_adjust(progress: Progress, machine: Machine, settings: Settings) -> int | None:
+def optimizer_adjust(
+    progress: Progress, machine: Machine, settings: Settings
+) -> Adjustment | None:
     reserve_mb = _options(settings)["memory_reserve_mb"]
     if reserve_mb == AUTO:
         reserve_mb = max(500.0, 0.05 * machine.memory_total_mb)
-    advice = _batch.tuner.advise(progress, machine.memory_available_mb, reserve_mb)
-    if advice is None:
-        return None
-    _log.info("%d workers instead of %d: %s", advice.workers, progress.workers_limit, advice.reason)
-    return advice.workers
+    return _batch.tuner.advise(progress, machine.memory_available_mb, reserve_mb)
 
 
 def _options(settings: Settings) -> dict[str, Any]:

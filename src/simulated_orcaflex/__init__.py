@@ -36,7 +36,15 @@ if TYPE_CHECKING:
         VariableDescription,
         typical_simulation,
     )
-    from .faults import Crash, Faults, FaultyVariable, LicenceFault, LoadFailure
+    from .faults import (
+        FAULTS_VARIABLE,
+        Crash,
+        Faults,
+        FaultyVariable,
+        Hang,
+        LicenceFault,
+        LoadFailure,
+    )
     from .records import LOG_VARIABLE, Statistics, read_log, statistics
     from .writer import write_simulation
 
@@ -56,9 +64,11 @@ _EXPORTS = {
     "SimulationDescription": "describe",
     "VariableDescription": "describe",
     "typical_simulation": "describe",
+    "FAULTS_VARIABLE": "faults",
     "Crash": "faults",
     "FaultyVariable": "faults",
     "Faults": "faults",
+    "Hang": "faults",
     "LicenceFault": "faults",
     "LoadFailure": "faults",
     "LOG_VARIABLE": "records",
@@ -70,6 +80,7 @@ _EXPORTS = {
 
 __all__ = [
     "ENVIRONMENT_VARIABLE",
+    "FAULTS_VARIABLE",
     "LOG_VARIABLE",
     "STARTUP_LINE",
     "Crash",
@@ -77,6 +88,7 @@ __all__ = [
     "EnvironmentDescription",
     "Faults",
     "FaultyVariable",
+    "Hang",
     "LicenceFault",
     "LoadFailure",
     "ObjectDescription",

@@ -29,7 +29,7 @@ def fill(module: ModuleType) -> None:
         """Where the library is said to be."""
         return LOCATION
 
-    def set_lib_path(value: object, childProcessInherit: bool | None = False) -> None:  # noqa: N803
+    def set_lib_path(value: object, childProcessInherit: bool | None = False) -> None:
         """Ignored: there is no DLL."""
 
     functions: dict[str, Callable[..., object]] = {

@@ -95,14 +95,17 @@ def read_head(stream: BinaryIO, name: str) -> tuple[dict[str, Any], Layout]:
     start = stream.read(len(MAGIC) + _SIZES.size)
     if not start.startswith(MAGIC):
         if MAGIC.startswith(start):
-            raise NativeError(Status.FILE_READ_ERROR, f"Error reading {name}: unexpected end of file")
+            raise NativeError(
+                Status.FILE_READ_ERROR, f"Error reading {name}: unexpected end of file"
+            )
         raise NativeError(
             Status.INVALID_FILE_FORMAT,
             f"{name} was not written by the stand-in for OrcaFlex, which reads only its own files. "
             "Real OrcaFlex files need OrcaFlex: switch the stand-in off (SIMULATED_ORCAFLEX).",
         )
     try:
-        version, columns, header_bytes, offset, rows, padding = _SIZES.unpack_from(start, len(MAGIC))
+        sizes = _SIZES.unpack_from(start, len(MAGIC))
+        version, columns, header_bytes, offset, rows, padding = sizes
         if version != _VERSION:
             raise NativeError(
                 Status.INVALID_FILE_FORMAT, f"{name} has format version {version}, not {_VERSION}"
@@ -127,7 +130,7 @@ def read_log(
     """The log as (rows, columns), and the memory that holds it, padding included."""
     total = layout.log_bytes + layout.padding_bytes
     memory: NDArray[np.uint8] = np.empty(total, dtype=np.uint8)
-    view = memoryview(memory)
+    view = memory.data
     stream.seek(layout.log_offset)
     done = 0
     while done < total:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from .catalogue import BY_NAME, MODEL_STATES, Signal
 from .faults import Faults
 
-DataValue = None | bool | int | float | str | tuple[None | bool | int | float | str, ...]
+Scalar = bool | int | float | str | None
+DataValue = Scalar | tuple[Scalar, ...]
 """A data item: a plain value, or a tuple for an item that requires an index."""
 
 

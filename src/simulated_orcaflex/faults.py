@@ -47,7 +47,10 @@ class Hang:
 
 @dataclass(frozen=True)
 class FaultyVariable:
-    """Reading the result `variable` ends with `status`; `object_name` "" means of any object."""
+    """Reading the result or data item `variable` ends with `status`.
+
+    `object_name` "" means of any object.
+    """
 
     variable: str
     object_name: str = ""
@@ -129,7 +132,7 @@ def faults_from_environment() -> tuple[Faults, ...]:
     global _parsed
     source = os.environ.get(FAULTS_VARIABLE, "")
     if source != _parsed[0]:
-        values = json.loads(source)
+        values = json.loads(source) if source else []
         entries = values if isinstance(values, list) else [values]
         _parsed = (source, tuple(Faults.from_mapping(entry) for entry in entries))
     return _parsed[1]

@@ -109,7 +109,7 @@ def install() -> None:
             "OrcFxAPI was imported before the stand-in was switched on; "
             "call simulated_orcaflex.enable() first"
         )
-    sys.meta_path.insert(0, StandInFinder())  # type: ignore[arg-type]
+    sys.meta_path.insert(0, StandInFinder())
 
 
 def uninstall() -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from . import native_models, native_objects, native_results
+from . import native_library as library_functions
+from . import native_lines, native_models, native_objects, native_results
 from .runtime import FUNCTIONS
 
-MODULES = (native_models, native_objects, native_results)
+MODULES = (library_functions, native_models, native_objects, native_results, native_lines)
 """Importing them registers their functions."""
 
 

@@ -1,4 +1,4 @@
-"""Native functions on results: time histories, range graphs, linked statistics."""
+"""Native functions on results: time histories, what they need, linked statistics."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from . import results
+from .catalogue import ENVIRONMENT, NAME_OF_NUMBER, RIGID_BODIES
 from .model import Model, ModelObject, model_from_handle, object_from_handle, owning_model
 from .periods import Rows, rows_of_period, sample_times
-from .range_graphs import nodes_in_range, range_graph
-from .results import nearest_node, read, read_many, reading_of, variable_of
+from .results import read, read_many, reading_of, variable_of
 from .runtime import (
     assign,
     callback_structure,
     handle_value,
     native,
     number,
+    store_array,
     structure,
     text,
 )
@@ -26,19 +26,6 @@ from .status import NativeError, Status
 _ENVIRONMENT_POSITION, _LINE_POINT, _RIGID_BODY_POSITION = 0, 1, 7
 _RANGE_GRAPH_RESULTS = 1
 _NODES = 2
-_CURVES = ("X", "Min", "Max", "Mean", "StdDev")
-
-
-def _store(target: Any, values: Any) -> None:
-    """Fill an output array; a null one is skipped, one that is too small is refused."""
-    if target is None:
-        return
-    flat = np.ravel(values)
-    if target.size < flat.size:
-        raise NativeError(
-            Status.INVALID_PARAMETER, f"{flat.size} values do not fit in {target.size}"
-        )
-    target.reshape(-1)[: flat.size] = flat
 
 
 @native("C_GetVarIDW")
@@ -55,9 +42,7 @@ def get_var_id(handle: Any, name: Any, identifier: Any) -> None:
 
 
 @native("C_EnumerateVars2W")
-def enumerate_vars(
-    handle: Any, extra: Any, result_type: Any, callback: Any, count: Any
-) -> None:
+def enumerate_vars(handle: Any, extra: Any, result_type: Any, callback: Any, count: Any) -> None:
     item = object_from_handle(handle)
     structure(extra, "ObjectExtra")
     variables = dict(item.variables)
@@ -83,14 +68,14 @@ def get_num_of_samples(handle: Any, period: Any) -> int:
 @native("C_GetSampleTimes")
 def get_sample_times(handle: Any, period: Any, values: Any) -> None:
     model = owning_model(handle)
-    _store(values, sample_times(model, rows_of_period(model, period)))
+    store_array(values, sample_times(model, rows_of_period(model, period)))
 
 
 @native("C_GetTimeHistory2W")
 def get_time_history(handle: Any, extra: Any, period: Any, identifier: Any, values: Any) -> None:
     item = object_from_handle(handle)
     reading = reading_of(item, int(number(identifier)), extra)
-    _store(values, read(item.model, rows_of_period(item.model, period), reading))
+    store_array(values, read(item.model, rows_of_period(item.model, period), reading))
 
 
 @native("C_GetMultipleTimeHistoriesW")
@@ -106,102 +91,7 @@ def get_multiple_time_histories(count: Any, wanted: Any, period: Any, values: An
         readings.append(reading_of(item, int(wanted[index].VarID), extra or None))
     if model is None:
         raise NativeError(Status.NOT_ENOUGH_VARS, "No results were asked for")
-    _store(values, read_many(model, rows_of_period(model, period), readings))
-
-
-def _line(handle: Any) -> ModelObject:
-    item = object_from_handle(handle)
-    if not item.is_line:
-        raise NativeError(Status.RANGE_GRAPH_ERROR, f"{item.name} is no line: no range graphs")
-    return item
-
-
-@native("C_GetRangeGraphNumOfPoints")
-def get_range_graph_num_of_points(handle: Any, identifier: Any) -> int:
-    return _point_count(handle, None, identifier)
-
-
-@native("C_GetRangeGraphNumOfPoints2")
-def get_range_graph_num_of_points_2(handle: Any, arc_length_range: Any, identifier: Any) -> int:
-    return _point_count(handle, arc_length_range, identifier)
-
-
-@native("C_GetRangeGraphNumOfPoints3")
-def get_range_graph_num_of_points_3(
-    handle: Any, period: Any, arc_length_range: Any, identifier: Any
-) -> int:
-    rows_of_period(owning_model(handle), period)
-    return _point_count(handle, arc_length_range, identifier)
-
-
-def _point_count(handle: Any, arc_length_range: Any, identifier: Any) -> int:
-    item = _line(handle)
-    variable_of(item, int(number(identifier)))
-    nodes = nodes_in_range(item, arc_length_range)
-    return int(nodes.stop - nodes.start)
-
-
-@native("C_GetRangeGraphCurveNamesW")
-def get_range_graph_curve_names(
-    handle: Any, extra: Any, period: Any, identifier: Any, names: Any
-) -> None:
-    item = _line(handle)
-    structure(extra, "ObjectExtra")
-    rows_of_period(item.model, period)
-    variable_of(item, int(number(identifier)))
-    target = structure(names, "RangeGraphCurveNames")
-    target.Min, target.Max = "Minimum", "Maximum"
-    target.Mean, target.StdDev = "Mean", "Std Dev"
-    target.Upper = target.Lower = ""
-
-
-@native("C_GetRangeGraph3W")
-def get_range_graph_3(
-    handle: Any, extra: Any, period: Any, identifier: Any, *curves: Any
-) -> None:
-    _range_graph(handle, extra, period, None, identifier, curves)
-
-
-@native("C_GetRangeGraph4W")
-def get_range_graph_4(
-    handle: Any, extra: Any, period: Any, arc_length_range: Any, identifier: Any, *curves: Any
-) -> None:
-    _range_graph(handle, extra, period, arc_length_range, identifier, curves)
-
-
-def _range_graph(
-    handle: Any,
-    extra: Any,
-    period: Any,
-    arc_length_range: Any,
-    identifier: Any,
-    curves: tuple[Any, ...],
-) -> None:
-    item = _line(handle)
-    structure(extra, "ObjectExtra")
-    nodes = nodes_in_range(item, arc_length_range)
-    rows = rows_of_period(item.model, period)
-    graph = range_graph(item, int(number(identifier)), rows, nodes)
-    for name, target in zip(_CURVES, curves, strict=False):
-        _store(target, graph[name])
-    for limit in curves[len(_CURVES) :]:
-        # Upper and lower limits: no result here has any.
-        _store(limit, np.full(graph["X"].size, np.nan))
-
-
-@native("C_GetNodeArclengths")
-def get_node_arclengths(handle: Any, values: Any, count: Any) -> None:
-    arc_lengths = _line(handle).arc_lengths
-    assert arc_lengths is not None
-    _store(values, arc_lengths)
-    assign(count, arc_lengths.size)
-
-
-@native("C_GetNearestNodeArclength")
-def get_nearest_node_arclength(handle: Any, wanted: Any, result: Any) -> None:
-    item = _line(handle)
-    assert item.arc_lengths is not None
-    assign(result, float(item.arc_lengths[nearest_node(item, float(number(wanted)))]))
+    store_array(values, read_many(model, rows_of_period(model, period), readings))
 
 
 @native("C_GetLineResultPoints")
@@ -214,10 +104,10 @@ def get_line_result_points(handle: Any, identifier: Any, result: Any) -> None:
 def _required_fields(item: ModelObject) -> tuple[int, ...]:
     if item.is_line:
         return (_LINE_POINT,)
-    if item.type_number == results.ENVIRONMENT:
+    if item.type_number == ENVIRONMENT:
         return (_ENVIRONMENT_POSITION,)
-    named = results.NAME_OF_NUMBER.get(item.type_number)
-    return (_RIGID_BODY_POSITION,) if named in results.RIGID_BODIES else ()
+    named = NAME_OF_NUMBER.get(item.type_number)
+    return (_RIGID_BODY_POSITION,) if named in RIGID_BODIES else ()
 
 
 @native("C_GetObjectExtraFieldRequired")

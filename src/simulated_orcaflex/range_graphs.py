@@ -41,8 +41,7 @@ def _limits(item: ModelObject, chosen: Any) -> tuple[float, float]:
         if begin > end or begin > length or end < 0:
             raise NativeError(
                 Status.INVALID_ARCLENGTH_RANGE,
-                f"No arc length of {item.name} is from {begin} m to {end} m; "
-                f"it is {length} m long",
+                f"No arc length of {item.name} is from {begin} m to {end} m; it is {length} m long",
             )
         return begin, end
     if chosen.Mode == SPECIFIED_SECTIONS:

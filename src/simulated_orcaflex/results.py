@@ -144,7 +144,7 @@ def nearest_node(item: ModelObject, arc_length_m: float) -> int:
 def _wave_delay_s(model: Model, position: Any) -> float:
     """How much later a deep-water wave of the peak period gets to a position, in seconds."""
     heading = math.radians(float(model.environment.data.get("WaveDirection") or 0.0))
-    distance = position[0] * math.cos(heading) + position[1] * math.sin(heading)
+    distance: float = position[0] * math.cos(heading) + position[1] * math.sin(heading)
     phase_speed = _GRAVITY * model.wave_period_s / (2.0 * math.pi)
     return distance / phase_speed
 
@@ -153,13 +153,14 @@ def _delayed(model: Model, rows: Rows, reading: Reading) -> FloatArray:
     wanted = np.arange(rows.first, rows.last) - reading.delay_samples
     # What came before the first sample is not logged: the first (or last) one stands for it.
     wanted = np.clip(wanted, 1, model.samples)
-    return model.log[wanted, reading.columns[0]].astype(np.float64)
+    values: FloatArray = model.log[wanted, reading.columns[0]].astype(np.float64)
+    return values
 
 
 def _combine(values: list[FloatArray], reading: Reading) -> FloatArray:
     if reading.offset_m is None:
         return values[0]
-    x, y, z = reading.offset_m
+    x, y, z = (np.full(values[0].shape, item) for item in reading.offset_m)
     roll, pitch, yaw = (np.radians(item) for item in values[1:])
     # Rotations applied in the order roll, pitch, yaw.
     y, z = y * np.cos(roll) - z * np.sin(roll), y * np.sin(roll) + z * np.cos(roll)

@@ -8,6 +8,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from .status import NativeError, Status
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {}
@@ -45,7 +47,7 @@ def current_thread_state() -> ThreadState:
 def native_calls() -> dict[str, int]:
     """How often each native function was called in this process, over all threads."""
     total: dict[str, int] = {}
-    for state in list(_all_states):
+    for state in _all_states:
         for name, count in list(state.calls.items()):
             total[name] = total.get(name, 0) + count
     return dict(sorted(total.items()))
@@ -172,3 +174,15 @@ def callback_structure(callback: Any, index: int) -> Any:
     if hasattr(instance, "Size"):
         instance.Size = ctypes.sizeof(instance)
     return instance
+
+
+def store_array(target: Any, values: Any) -> None:
+    """Fill an output array; a null one is skipped, one that is too small is refused."""
+    if target is None:
+        return
+    flat = np.ravel(values)
+    if target.size < flat.size:
+        raise NativeError(
+            Status.INVALID_PARAMETER, f"{flat.size} values do not fit in {target.size}"
+        )
+    target.reshape(-1)[: flat.size] = flat

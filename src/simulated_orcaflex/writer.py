@@ -156,9 +156,8 @@ def _write_log(
     rows = np.empty((min(chunk, samples), layout.columns), dtype=np.float32)
     for first in range(0, samples, chunk):
         count = min(chunk, samples - first)
-        times = description.start_time_s + description.sample_interval_s * np.arange(
-            first, first + count
-        )
+        indices = np.arange(first, first + count, dtype=np.float64)
+        times = description.start_time_s + description.sample_interval_s * indices
         components = component_values(
             times,
             description.environment.wave_tp_s,
@@ -182,7 +181,7 @@ def _write_padding(stream: BinaryIO, layout: Layout) -> None:
 def _write_all(stream: BinaryIO, values: np.ndarray[Any, Any]) -> None:
     if not values.size:
         return
-    view = memoryview(values).cast("B")
+    view = values.data.cast("B")
     done = 0
     while done < len(view):
         done += stream.write(view[done:])

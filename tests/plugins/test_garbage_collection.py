@@ -56,7 +56,7 @@ def _fresh_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Each test sees the plugin as a new process does, and leaves the collector as it was."""
     monkeypatch.setattr(plugin, "_state", plugin._ProcessState())
     assert gc.isenabled()
-    assert gc.get_freeze_count() == 0
+    gc.unfreeze()  # Python 3.12 counts its immortal objects as frozen
     gc.collect()
     _process_memory.release_to_system()
     yield
@@ -213,16 +213,17 @@ def test_the_parent_is_never_frozen_and_never_replaced() -> None:
         kept.append(resident(20))
 
     plugin.optimizer_batch_started()
+    frozen = gc.get_freeze_count()
     results = [run(work, replace_growth_mb=5.0) for _ in range(3)]
     assert not any(plugin.REPLACE_NOTE in result.notes["gc"] for result in results)
-    assert gc.get_freeze_count() == 0
+    assert gc.get_freeze_count() == frozen
 
 
 def test_a_worker_freezes_its_baseline_unless_asked_not_to() -> None:
     plugin.optimizer_worker_started(settings=settings(freeze=False))
-    assert gc.get_freeze_count() == 0
+    few = gc.get_freeze_count()
     plugin.optimizer_worker_started(settings=settings())
-    assert gc.get_freeze_count() > 1000
+    assert gc.get_freeze_count() > few + 1000
 
 
 def test_a_worker_forgets_what_it_inherited_from_its_parent() -> None:

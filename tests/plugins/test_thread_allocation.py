@@ -6,14 +6,12 @@ import heapq
 from dataclasses import replace
 from typing import Any
 
-import pluggy
 import pytest
 from hypothesis import given
 from hypothesis import settings as settings_of_hypothesis
 from hypothesis import strategies as st
 
 from digitalmodel_optimizer.contract import (
-    PROJECT_NAME,
     Allocation,
     Batch,
     Group,
@@ -22,8 +20,6 @@ from digitalmodel_optimizer.contract import (
     Settings,
     SettingsError,
     SimulationFile,
-    hookimpl,
-    hookspecs,
 )
 from digitalmodel_optimizer_plugins import thread_allocation as plugin
 from digitalmodel_optimizer_plugins._budgets import makespan_s, memory_factor
@@ -63,6 +59,7 @@ def allocate(
 ) -> Allocation:
     return plugin.optimizer_allocate(
         group=Group("group", files_of(*sizes_mb)),
+        files=files_of(*sizes_mb),
         machine=machine,
         measured=measured or Measured(),
         settings=run or settings(),
@@ -262,30 +259,11 @@ def test_makespan(costs: list[float], workers: int, expected: float) -> None:
 # ---------------------------------------------------------------------------------------------
 
 
-def grouped(*groups: Group) -> None:
-    """Lets the plugin hear of the groups of a batch by the real hook."""
-    manager = pluggy.PluginManager(PROJECT_NAME)
-    manager.add_hookspecs(hookspecs)
-
-    class Grouping:
-        @hookimpl
-        def optimizer_group_files(self) -> tuple[Group, ...]:
-            return groups
-
-    manager.register(Grouping())
-    manager.register(plugin)
-    manager.check_pending()
-    files = tuple(file for group in groups for file in group.files)
-    answer = manager.hook.optimizer_group_files(files=files, settings=settings())
-    assert answer == groups
-
-
 def test_two_groups_of_one_file_run_side_by_side() -> None:
     large, small = Group("l", files_of(1500)), Group("s", files_of(900, first=1))
-    grouped(large, small)
     for group in (large, small):
         allocation = plugin.optimizer_allocate(
-            group=group, machine=SMALL, measured=slow(), settings=settings()
+            group=group, files=(*large.files, *small.files), machine=SMALL, measured=slow(), settings=settings()
         )
         assert allocation.workers == 2
 
@@ -295,17 +273,15 @@ def test_a_group_that_only_looks_small_shares_the_pool_of_the_batch() -> None:
     rest = Group("rest", files_of(*[300.0] * 40, first=10))
     measured = Measured(files=1, seconds=0.07, size_mb=6.7)
     call: dict[str, Any] = {"machine": SMALL, "measured": measured, "settings": settings()}
-    assert plugin.optimizer_allocate(group=small, **call).workers == 1
-    grouped(small, rest)
-    assert plugin.optimizer_allocate(group=small, **call).workers == 2
+    assert plugin.optimizer_allocate(group=small, files=small.files, **call).workers == 1
+    both = (*small.files, *rest.files)
+    assert plugin.optimizer_allocate(group=small, files=both, **call).workers == 2
 
 
 def test_a_new_batch_forgets_the_last() -> None:
-    grouped(Group("rest", files_of(*[300.0] * 40)))
     plugin._batch.tuner.memory_factor = 9.0
     batch = Batch("b", files_of(6.7), "results")
     plugin.optimizer_batch_started(batch=batch, settings=settings(throughput_drop=0.5))
-    assert plugin._batch.files == batch.files
     assert plugin._batch.tuner == Tuner(throughput_drop=0.5)
 
 
@@ -380,8 +356,14 @@ def test_no_budget_is_ever_exceeded(
     measured: Measured,
     run: Settings,
 ) -> None:
-    plugin._batch.files = (*files_of(*sizes_mb), *files_of(*others_mb, first=len(sizes_mb)))
-    allocation = allocate(sizes_mb, machine, measured, run)
+    files = files_of(*sizes_mb, *others_mb)
+    allocation = plugin.optimizer_allocate(
+        group=Group("group", files[: len(sizes_mb)]),
+        files=files,
+        machine=machine,
+        measured=measured,
+        settings=run,
+    )
     options = run.plugin(plugin.NAME)
     workers, cpus = allocation.workers, max(1, machine.logical_cpus)
 

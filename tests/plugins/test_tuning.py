@@ -62,7 +62,8 @@ def progress(limit: int, running: int | None = None, upcoming: int = 50, **more:
 
 def adjust(now: Progress, available_mb: float, **options: Any) -> int | None:
     machine = Machine(16, 20_000, available_mb, "linux")
-    return plugin.optimizer_adjust(progress=now, machine=machine, settings=settings(**options))
+    answer = plugin.optimizer_adjust(progress=now, machine=machine, settings=settings(**options))
+    return None if answer is None else answer.workers
 
 
 def test_nothing_is_changed_while_memory_suffices() -> None:
@@ -85,7 +86,9 @@ def test_the_reserve_is_a_setting_and_at_least_500_mb() -> None:
     assert adjust(progress(10), LOW, memory_reserve_mb=800.0) is None
     machine = Machine(16, 4_000, 450, "linux")
     call: dict[str, Any] = {"machine": machine, "settings": settings()}
-    assert plugin.optimizer_adjust(progress=progress(10), **call) == 5
+    answer = plugin.optimizer_adjust(progress=progress(10), **call)
+    assert answer is not None
+    assert answer.workers == 5
 
 
 def test_workers_come_back_step_by_step_never_above_the_allocated_number() -> None:

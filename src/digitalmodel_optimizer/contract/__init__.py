@@ -21,6 +21,8 @@ result-extraction) come in by the same door; each can be replaced, wrapped or sw
 from __future__ import annotations
 
 from digitalmodel_optimizer.contract.data import (
+    BYTES_PER_MB,
+    Adjustment,
     Allocation,
     Assignment,
     Batch,
@@ -53,10 +55,13 @@ from digitalmodel_optimizer.contract.errors import (
     WorkerLostError,
 )
 from digitalmodel_optimizer.contract.hookspecs import PROJECT_NAME, hookimpl, hookspec
-from digitalmodel_optimizer.contract.options import Option, PluginOptions, Settings
+from digitalmodel_optimizer.contract.options import AUTO, Option, PluginOptions, Settings
 
 __all__ = [
+    "AUTO",
+    "BYTES_PER_MB",
     "PROJECT_NAME",
+    "Adjustment",
     "Allocation",
     "Assignment",
     "Batch",

@@ -96,8 +96,9 @@ class Measured:
 class Allocation:
     """How many workers a group gets, native threads for each of their models, and why.
 
-    ``memory_per_file_mb`` holds the estimate for each file of the group, largest first irrelevant:
-    it is ``memory_factor`` times the file's size that admission counts against the budget.
+    A file counts ``memory_factor`` times its size against ``memory_budget_mb``, the memory that
+    all files in flight may take together, without what the workers themselves need; None: no
+    budget. ``native_threads`` 0 leaves a model's thread count as OrcaFlex has it.
     """
 
     workers: int
@@ -248,7 +249,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Decision:
-    """What to do with a file that failed: ``retry``, ``wait``, ``alone`` or ``give up``.
+    """What to do with a file that failed: ``retry``, ``wait``, ``alone`` or ``give_up``.
 
     ``wait`` pauses ``delay_s`` seconds and lowers the number of workers by one; ``alone`` tries
     the file again while nothing else runs.
@@ -257,6 +258,14 @@ class Decision:
     action: str
     delay_s: float = 0.0
     reason: str = ""
+
+
+@dataclass(frozen=True)
+class Adjustment:
+    """A new limit of workers while a batch runs, with its reason in words for the report."""
+
+    workers: int
+    reason: str
 
 
 @dataclass(frozen=True)

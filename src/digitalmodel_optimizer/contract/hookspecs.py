@@ -15,6 +15,7 @@ import pluggy
 
 if TYPE_CHECKING:
     from digitalmodel_optimizer.contract.data import (
+        Adjustment,
         Allocation,
         Batch,
         BatchReport,
@@ -111,12 +112,17 @@ def optimizer_group_files(
 
 @hookspec(firstresult=True)
 def optimizer_allocate(
-    group: Group, machine: Machine, measured: Measured, settings: Settings
+    group: Group,
+    files: Sequence[SimulationFile],
+    machine: Machine,
+    measured: Measured,
+    settings: Settings,
 ) -> Allocation | None:
     """Decide how many workers a group gets and how many native threads each model.
 
     Called: in the parent, once per group, after the first file has been measured (where one
     could be). firstresult; wrappers may lower the answer.
+    ``files``: all files still to be processed, those of other groups too.
     ``measured``: seconds and MB of the files done so far, ``measured.files == 0`` if none.
     Returns: an :class:`Allocation` with its reason in words, or None.
     Example: ``return Allocation(workers=1, native_threads=1, reason="asked to be gentle")``
@@ -153,13 +159,16 @@ def optimizer_progress(progress: Progress, settings: Settings) -> None:
 
 
 @hookspec(firstresult=True)
-def optimizer_adjust(progress: Progress, machine: Machine, settings: Settings) -> int | None:
+def optimizer_adjust(
+    progress: Progress, machine: Machine, settings: Settings
+) -> Adjustment | None:
     """Change the number of workers while a batch runs.
 
     Called: in the parent, on a monitoring thread, about once a second. firstresult.
     ``machine``: measured anew at each call. ``progress.workers_limit``: the limit in force.
-    Returns: the new limit (1 or more), or None to leave it. Running files are never interrupted.
-    Example: ``return 1 if machine.memory_available_mb < 500 else None``
+    Returns: an :class:`Adjustment`, or None to leave the limit. Running files are never
+    interrupted.
+    Example: ``return Adjustment(1, "memory is short") if short(machine) else None``
     Added in 0.1.
     """
 

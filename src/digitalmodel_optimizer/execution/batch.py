@@ -133,7 +133,11 @@ class BatchRun:
         assignments = []
         for group in self._groups(files):
             allocation = self.hook.optimizer_allocate(
-                group=group, machine=machine, measured=measured, settings=self.settings
+                group=group,
+                files=tuple(files),
+                machine=machine,
+                measured=measured,
+                settings=self.settings,
             )
             if not isinstance(allocation, Allocation) or allocation.workers < 1:
                 raise PluginError(f"optimizer_allocate answered {allocation!r} for {group.label}")

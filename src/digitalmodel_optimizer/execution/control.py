@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from digitalmodel_optimizer.contract import (
+    Adjustment,
     Allocation,
     Decision,
     ErrorKind,
@@ -53,11 +54,11 @@ class BatchControl:
     def stop(self) -> None:
         self._admission.stop()
 
-    def adjust(self, limit: int) -> None:
-        """Let from now on ``limit`` files run at a time."""
+    def adjust(self, adjustment: Adjustment) -> None:
+        """Let from now on another number of files run at a time."""
         before = self._admission.limit
-        self._admission.set_limit(limit)
-        self.decide(f"workers {before} -> {self._admission.limit} while running")
+        self._admission.set_limit(adjustment.workers)
+        self.decide(f"workers {before} -> {self._admission.limit}: {adjustment.reason}")
 
     def decide(self, text: str) -> None:
         self.decisions.append(text)

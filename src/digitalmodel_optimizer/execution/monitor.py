@@ -63,11 +63,11 @@ class Monitor:
             return
         progress = self._tracker.progress()
         try:
-            limit = self._hook.optimizer_adjust(
+            adjustment = self._hook.optimizer_adjust(
                 progress=progress, machine=measure_machine(), settings=self._settings
             )
         except Exception:  # a plugin's fault must not end the watch over memory
             _log.exception("optimizer_adjust failed")
             return
-        if limit is not None and limit != progress.workers_limit:
-            control.adjust(limit)
+        if adjustment is not None and adjustment.workers != progress.workers_limit:
+            control.adjust(adjustment)
