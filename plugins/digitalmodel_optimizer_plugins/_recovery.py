@@ -73,15 +73,15 @@ def decide_after_failure(
     if error.kind is ErrorKind.CRASHED:
         if attempt == 1:
             return Decision("alone", reason="its worker was lost; tried once more, alone")
-        return Decision("give up", reason="its worker was lost again, when it ran alone")
+        return Decision("give_up", reason="its worker was lost again, when it ran alone")
     if error.kind is ErrorKind.TIMEOUT:
-        return Decision("give up", reason="it exceeded the time limit per file")
+        return Decision("give_up", reason="it exceeded the time limit per file")
     if error.kind is ErrorKind.LICENCE:
         total_s = options["licence_wait_total_s"]
         delay_s = licence_delay_s(
             attempt, options["licence_wait_first_s"], options["licence_wait_longest_s"], total_s
         )
         if delay_s is None:
-            return Decision("give up", reason=f"no licence within {total_s:g} s of waiting")
+            return Decision("give_up", reason=f"no licence within {total_s:g} s of waiting")
         return Decision("wait", delay_s, f"no licence is free; next try in {delay_s:g} s")
     return None

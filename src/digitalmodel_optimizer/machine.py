@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+import os
 import sys
 from pathlib import Path
 
 from digitalmodel_optimizer.contract import Machine
 
+_CGROUP_CPU = Path("/sys/fs/cgroup/cpu.max")
 _CGROUP_LIMITS = (
     (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")),
     (
@@ -17,12 +20,35 @@ _CGROUP_LIMITS = (
 
 
 def measure_machine() -> Machine:
-    """Logical CPUs and memory as they are now.
+    """Logical CPUs and memory as they are now."""
+    total_mb, available_mb = measure_memory_mb()
+    return Machine(
+        logical_cpus=usable_cpus(),
+        memory_total_mb=total_mb,
+        memory_available_mb=available_mb,
+        platform=sys.platform,
+    )
 
-    CPUs: joblib's count, which honours affinity masks and CFS quotas. Memory: the smaller of
-    what the system and what the control group has left.
+
+def usable_cpus() -> int:
+    """Logical CPUs that this process may use: affinity mask and control-group quota considered.
+
+    joblib counts the same way, but importing it costs more than a small file takes.
     """
-    import joblib
+    if hasattr(os, "sched_getaffinity"):
+        cpus = len(os.sched_getaffinity(0))
+    else:
+        cpus = os.cpu_count() or 1
+    try:
+        quota, period = _CGROUP_CPU.read_text().split()
+        cpus = min(cpus, math.ceil(float(quota) / float(period)))
+    except (OSError, ValueError):  # no such group, or "max": no quota
+        pass
+    return max(1, cpus)
+
+
+def measure_memory_mb() -> tuple[float, float]:
+    """Total and available memory: the smaller of what system and control group have."""
     import psutil
 
     memory = psutil.virtual_memory()
@@ -30,12 +56,7 @@ def measure_machine() -> Machine:
     for limit, used in _container_memory():
         total = min(total, limit)
         available = min(available, max(0.0, limit - used))
-    return Machine(
-        logical_cpus=max(1, joblib.cpu_count()),
-        memory_total_mb=total / 1e6,
-        memory_available_mb=available / 1e6,
-        platform=sys.platform,
-    )
+    return total / 1e6, available / 1e6
 
 
 def _container_memory() -> list[tuple[float, float]]:

@@ -143,7 +143,7 @@ class FakeControl:
             decision: Decision | None = hybrid_executor.optimizer_file_failed(
                 task.file, result.error, task.attempt, self.settings
             )
-            if decision is None or decision.action == "give up":
+            if decision is None or decision.action == "give_up":
                 return result
             task = replace(task, attempt=task.attempt + 1)
 

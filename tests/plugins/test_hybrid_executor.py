@@ -427,8 +427,8 @@ def decision(kind: ErrorKind, attempt: int) -> Any:
 
 def test_failures_are_answered_by_their_kind() -> None:
     assert decision(ErrorKind.CRASHED, 1).action == "alone"
-    assert decision(ErrorKind.CRASHED, 2).action == "give up"
-    assert decision(ErrorKind.TIMEOUT, 1).action == "give up"
+    assert decision(ErrorKind.CRASHED, 2).action == "give_up"
+    assert decision(ErrorKind.TIMEOUT, 1).action == "give_up"
     assert decision(ErrorKind.LICENCE, 1).action == "wait"
     for kind in (ErrorKind.MISSING, ErrorKind.UNREADABLE, ErrorKind.ENGINE, ErrorKind.OUTPUT):
         assert decision(kind, 1) is None
@@ -440,7 +440,7 @@ def test_waiting_for_a_licence_grows_and_ends() -> None:
     assert given[:6] == [2, 4, 8, 16, 32, 60]
     assert sum(given) == 600
     assert waits[len(given) :] == [None] * (len(waits) - len(given))
-    assert decision(ErrorKind.LICENCE, 100).action == "give up"
+    assert decision(ErrorKind.LICENCE, 100).action == "give_up"
 
 
 @pytest.mark.parametrize(

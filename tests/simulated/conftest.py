@@ -32,7 +32,10 @@ def api() -> Iterator[Any]:
         pytest.skip("needs OrcFxAPI")
     simulated_orcaflex.enable()
     try:
-        yield importlib.import_module("OrcFxAPI")
+        module = importlib.import_module("OrcFxAPI")
+        if not hasattr(module, "StatusCode"):
+            pytest.skip("this OrcFxAPI is older than the enumerations that these tests name")
+        yield module
     finally:
         simulated_orcaflex.disable()
 

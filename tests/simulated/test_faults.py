@@ -24,7 +24,7 @@ from simulated_orcaflex import (
 )
 
 Writer = Callable[..., Path]
-LOAD = "import sys, OrcFxAPI\nmodel = OrcFxAPI.Model(sys.argv[1])\nprint(len(model))\n"
+LOAD = "import sys, OrcFxAPI\nmodel = OrcFxAPI.Model(sys.argv[1])\nprint(len(model.objects))\n"
 
 
 def status_of(api: Any, call: Callable[[], object]) -> int:
@@ -50,7 +50,7 @@ def test_a_slow_load_lets_other_threads_run(api: Any, write: Writer) -> None:
     assert end - begin >= 0.3
     thread.join()
     assert ticks[-1] < end
-    assert len(model) == 11
+    assert len(model.objects) == 11
 
 
 def test_a_speed_limit(api: Any, write: Writer) -> None:
@@ -72,7 +72,7 @@ def test_a_load_fails_a_number_of_times(api: Any, write: Writer, tmp_path: Path)
     failure = LoadFailure(status=7, times=2, counter="attempts")
     path = str(write(faults=Faults(fail_load=failure)))
     assert [status_of(api, lambda: api.Model(path)) for _ in range(2)] == [7, 7]
-    assert len(api.Model(path)) == 11
+    assert len(api.Model(path).objects) == 11
     assert len(list(tmp_path.glob("attempts.*"))) == 2
 
 
@@ -81,7 +81,7 @@ def test_faults_from_the_environment_are_for_named_files(
 ) -> None:
     good, bad = str(write("good.sim")), str(write("bad_1.sim"))
     faults_in_environment(Faults(files="bad_*", fail_load=LoadFailure(status=67)))
-    assert len(api.Model(good)) == 11
+    assert len(api.Model(good).objects) == 11
     assert status_of(api, lambda: api.Model(bad)) == 67
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import importlib
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,16 @@ def test_children_inherit_it_through_the_startup_line(tmp_path: Path) -> None:
 def test_the_wrapper_keeps_its_source(api: Any) -> None:
     assert api.__loader__.get_source("OrcFxAPI")
     assert api.__file__.endswith("OrcFxAPI.py")
+
+
+def test_wrappers_of_any_age_load_a_file_and_read_a_result(write: Callable[..., Path]) -> None:
+    code = """
+import sys, OrcFxAPI
+model = OrcFxAPI.Model(sys.argv[1])
+line = model["Mooring 1"]
+print(line.TimeHistory("Bend Moment", OrcFxAPI.pnWholeSimulation, OrcFxAPI.oeEndA).size)
+"""
+    assert run_child(code, write()).stdout.strip() == "401"
 
 
 def test_an_import_hook_of_others_works_beside_it() -> None:

@@ -36,7 +36,7 @@ def test_every_call_from_another_thread_is_refused(api: Any, write: Writer) -> N
     calls: list[Callable[[], object]] = [
         lambda: model.state,
         lambda: model["Mooring 1"],
-        lambda: len(model),
+        lambda: len(model.objects),
         lambda: line.GetData("Name", 0),
         lambda: line.varID("Bend Moment"),
         lambda: line.TimeHistory("Bend Moment", 32003, api.oeEndA),
@@ -72,11 +72,12 @@ def test_destruction_on_another_thread_leaks_until_the_owner_does_it(
     api: Any, write: Writer
 ) -> None:
     model = api.Model(str(write()))
+    handle = model.handle
     before = statistics()
 
     def destroy() -> int:
         status = api.ctypes.c_int()
-        api._DestroyModel(model.handle, status)
+        api._DestroyModel(handle, status)
         return int(status.value)
 
     assert in_thread(destroy) == 68
@@ -99,13 +100,13 @@ def test_a_model_can_be_handed_over(api: Any, write: Writer) -> None:
 
     def use() -> object:
         model.AttachToThread()
-        count = len(model)
+        count = len(model.objects)
         model.DetachFromThread()
         return count
 
     assert in_thread(use) == 11
     model.AttachToThread()
-    assert len(model) == 11
+    assert len(model.objects) == 11
 
 
 def test_handles_of_destroyed_models_are_refused(api: Any, write: Writer) -> None:

@@ -11,17 +11,42 @@ import ctypes
 from collections.abc import Hashable
 from typing import Any
 
-_PLAIN = (str, bytes, int, float, bool, type(None))
+_PLAIN = (str, bytes, int, float, type(None))
 
 
 class NotUnderstoodError(Exception):
     """An argument that cannot be compared by value."""
 
 
+class Freezer:
+    """Makes hashable images of arguments; remembers those of structures that it has seen.
+
+    The engine hands over the same structure twice, when its columns are foreseen and when it
+    asks. A structure is recognised by identity and by its bytes, so a changed one is read anew.
+    """
+
+    def __init__(self) -> None:
+        self._seen: dict[int, tuple[Any, bytes, Hashable]] = {}
+
+    def freeze(self, value: Any) -> Hashable:
+        """A hashable image of ``value``; :class:`NotUnderstoodError` if its meaning is unclear."""
+        if not isinstance(value, ctypes.Structure):
+            return freeze(value)
+        seen = self._seen.get(id(value))
+        content = bytes(value)
+        if seen is not None and seen[0] is value and seen[1] == content:
+            return seen[2]
+        image = freeze(value)
+        self._seen[id(value)] = (value, content, image)
+        return image
+
+
 def freeze(value: Any) -> Hashable:
-    """A hashable image of ``value``; :class:`NotUnderstoodError` if its meaning is unclear."""
+    """A hashable image of ``value``, made of its fields."""
+    if isinstance(value, bool):
+        return ("bool", value)
     if isinstance(value, _PLAIN):
-        return (type(value).__name__ if isinstance(value, bool) else "", value)
+        return value
     if isinstance(value, ctypes.Structure):
         fields = (field[0] for field in type(value)._fields_)
         return (type(value).__name__, *(freeze(getattr(value, name)) for name in fields))

@@ -18,6 +18,8 @@ class Layout:
     file in this process and without a display of its own, as key path -> value.
     ``unused_imports`` are modules that the post-process path imports and never uses; a worker
     does without them until somebody asks (their import is half of a worker's start).
+    ``row_tables`` are modules that fill a one-row table a column at a time
+    (:mod:`~digitalmodel_optimizer.engine.row_tables`).
     """
 
     name: str
@@ -34,6 +36,7 @@ class Layout:
     one_file: Mapping[tuple[str, ...], object] = field(default_factory=dict)
     global_switches: tuple[str, ...] = ("PandasChainedAssignent",)
     unused_imports: tuple[str, ...] = ()
+    row_tables: tuple[str, ...] = ()
 
 
 RELEASED = Layout(
@@ -42,6 +45,7 @@ RELEASED = Layout(
     engine="digitalmodel.engine",
     opp="digitalmodel.modules.orcaflex.opp",
     objects_module="digitalmodel.modules.orcaflex.orcaflex_objects",
+    row_tables=("digitalmodel.modules.orcaflex.opp_summary",),
     unused_imports=(
         "digitalmodel.modules.time_series.time_series_components",
         "digitalmodel.common.ETL_components",

@@ -88,7 +88,8 @@ def _foresee(
             request = time_history_request(genuine, variable, context.static_state, extra)
         else:
             request = range_graph_request(genuine, variable, period, None, arclength_range)
-        return request_key(request, id(owner)), request
+        assert context.model is not None
+        return request_key(request, id(owner), context.model._self_freezer), request
     except NotUnderstoodError:
         return None
 

@@ -7,13 +7,14 @@ object's name, time histories, static results and range graphs. No class of OrcF
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import wrapt
 
 from digitalmodel_optimizer.contract import Request
-from digitalmodel_optimizer.engine.keys import NotUnderstoodError, freeze
+from digitalmodel_optimizer.engine.keys import Freezer, NotUnderstoodError
 from digitalmodel_optimizer.engine.reader import (
     MISS,
     ResultReader,
@@ -46,7 +47,7 @@ class ObjectProxy(wrapt.ObjectProxy):  # type: ignore[misc]
 
     def _self_answer(self, make_request: Callable[[], Request]) -> Any:
         try:
-            key = request_key(make_request(), id(self))
+            key = request_key(make_request(), id(self), self._self_model._self_freezer)
         except NotUnderstoodError:
             return MISS
         return self._self_model._self_answer(key)
@@ -97,6 +98,30 @@ class ObjectProxy(wrapt.ObjectProxy):  # type: ignore[misc]
         )
 
 
+@dataclass(frozen=True)
+class _ListedObject:
+    """What the engine's listing wants to know of an object, known without asking again."""
+
+    type: Any
+    name: str
+
+
+@dataclass(frozen=True)
+class _ListedModel:
+    objects: tuple[_ListedObject, ...]
+
+
+def _listed_once(model: Any) -> Any:
+    """A model whose objects know their names from its own enumeration.
+
+    OrcFxAPI enumerates by name; asking each object for its name again costs four more calls each.
+    A model that is no mapping of names (an older OrcFxAPI) is returned as it is.
+    """
+    if not isinstance(model, Mapping):
+        return model
+    return _ListedModel(tuple(_ListedObject(model[name].type, name) for name in model))
+
+
 class ModelProxy(wrapt.ObjectProxy):  # type: ignore[misc]
     """A model whose objects are proxies; lives for one file on one thread.
 
@@ -112,6 +137,7 @@ class ModelProxy(wrapt.ObjectProxy):  # type: ignore[misc]
         self._self_planned = False
         self._self_objects: dict[str, ObjectProxy] = {}
         self._self_times: dict[Any, Any] = {}
+        self._self_freezer = Freezer()
         self._self_listing: Any = None
 
     def __getitem__(self, name: Any) -> ObjectProxy:
@@ -127,7 +153,7 @@ class ModelProxy(wrapt.ObjectProxy):  # type: ignore[misc]
         if self._self_make_reader is None:
             return self.__wrapped__.SampleTimes(period)
         try:
-            key = freeze(period)
+            key = self._self_freezer.freeze(period)
         except NotUnderstoodError:
             return self.__wrapped__.SampleTimes(period)
         if key not in self._self_times:
@@ -146,7 +172,7 @@ class ModelProxy(wrapt.ObjectProxy):  # type: ignore[misc]
         if self._self_make_reader is None:
             return enumerate_objects(self.__wrapped__)
         if self._self_listing is None:
-            self._self_listing = enumerate_objects(self.__wrapped__)
+            self._self_listing = enumerate_objects(_listed_once(self.__wrapped__))
         return self._self_listing
 
     def _self_forget(self) -> None:

@@ -13,22 +13,22 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any
 
 from digitalmodel_optimizer.contract import Request, RequestKind
-from digitalmodel_optimizer.engine.keys import NotUnderstoodError, freeze
+from digitalmodel_optimizer.engine.keys import Freezer, NotUnderstoodError
 
 MISS: Any = object()
 
 ReadBlock = Callable[[Sequence[Request]], Sequence[Any] | None]
 
 
-def request_key(request: Request, owner: Any) -> Hashable:
+def request_key(request: Request, owner: Hashable, freezer: Freezer) -> Hashable:
     """What makes two requests the same; ``owner`` is the object's identity within its model."""
     return (
         request.kind,
         owner,
         request.variable,
-        freeze(request.period),
-        freeze(request.object_extra),
-        freeze(request.arclength_range),
+        freezer.freeze(request.period),
+        freezer.freeze(request.object_extra),
+        freezer.freeze(request.arclength_range),
     )
 
 

@@ -6,6 +6,7 @@ away together. On a thread that works on no file of a batch they are the origina
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -15,6 +16,7 @@ from digitalmodel_optimizer.engine.context import current
 from digitalmodel_optimizer.engine.host import Host
 from digitalmodel_optimizer.engine.plan import GetObjects, column_key
 from digitalmodel_optimizer.engine.proxies import ModelProxy
+from digitalmodel_optimizer.engine.row_tables import PandasOfRows, genuine_tables
 
 _ABSENT = object()
 Replacement = Callable[[Any], Callable[..., Any]]
@@ -43,6 +45,8 @@ class Seams:
         self._replace(host.objects_class, "get_model_objects", _get_model_objects)
         self._replace(host.objects_class, "get_orcaflex_objects", _get_orcaflex_objects)
         self._replace(pandas.DataFrame, "to_csv", _to_csv)
+        for name in host.layout.row_tables:
+            self._replace(importlib.import_module(name), "pd", PandasOfRows)
         for name in host.layout.global_switches:
             self._replace(host.opp, name, _global_switch)
         return self
@@ -72,7 +76,7 @@ def _save_summary(original: Any) -> Callable[..., Any]:
         context = current()
         if context is None:
             return original(summary, cfg)
-        context.summary = summary
+        context.summary = genuine_tables(summary)
         return None
 
     return save_summary

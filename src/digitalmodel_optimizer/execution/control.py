@@ -21,7 +21,7 @@ from digitalmodel_optimizer.contract import (
     WorkerLostError,
 )
 from digitalmodel_optimizer.execution.admission import Admission
-from digitalmodel_optimizer.machine import measure_machine
+from digitalmodel_optimizer.machine import measure_memory_mb
 
 StateFor = Callable[[SimulationFile], Any]
 
@@ -179,6 +179,6 @@ class Tracker:
         now = time.perf_counter()
         asked, value = self.__dict__.get("_memory", (-1.0, 0.0))
         if now - asked > 0.5:
-            value = measure_machine().memory_available_mb
+            value = measure_memory_mb()[1]
             self.__dict__["_memory"] = (now, value)
         return float(value)

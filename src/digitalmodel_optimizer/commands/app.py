@@ -1,0 +1,42 @@
+"""The command line's entry: which commands there are. Each imports what it needs when it runs."""
+
+from __future__ import annotations
+
+import typer
+
+from digitalmodel_optimizer import __version__
+from digitalmodel_optimizer.commands import demo, doctor, plugins, run
+
+app = typer.Typer(
+    name="digitalmodel-optimizer",
+    help="Optimizer plugins around digitalmodel's OrcaFlex post-processing.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"digitalmodel-optimizer {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: bool = typer.Option(
+        False, "--version", callback=_show_version, is_eager=True, help="Print the version."
+    ),
+) -> None:
+    pass
+
+
+app.command(
+    "run",
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    add_help_option=False,
+)(run.command)
+app.command("demo")(demo.command)
+app.command("plugins")(plugins.command)
+app.command("doctor")(doctor.command)

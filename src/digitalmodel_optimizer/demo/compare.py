@@ -1,0 +1,78 @@
+"""Comparing what two runs of the host wrote, byte by byte."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+IDENTICAL = "identical"
+DIFFERENT = "DIFFERENT"
+_START_TIME = re.compile(rb"(?m)^  start_time: \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.?\d*\r?\n")
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One output file of a batch; ``why`` says how a difference shows, or what was left out."""
+
+    name: str
+    same: bool
+    why: str = ""
+
+    @property
+    def word(self) -> str:
+        return IDENTICAL if self.same else DIFFERENT
+
+
+def compare_outputs(engine: Path, plugins: Path, stems: frozenset[str]) -> Iterator[Comparison]:
+    """Every file under either folder, summaries first and the time series of ``stems`` last.
+
+    All are compared as they are, but for the configuration that the engine saves at its end: the
+    line with the run's start time is left out.
+    """
+    names = {_name(path, folder) for folder in (engine, plugins) for path in _files(folder)}
+
+    def place(name: str) -> tuple[bool, str]:
+        return (any(name.startswith(f"{stem}_") for stem in stems), name)
+
+    for name in sorted(names, key=place):
+        yield _compare(engine / name, plugins / name, name)
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.rglob("*") if path.is_file())
+
+
+def _name(path: Path, folder: Path) -> str:
+    return path.relative_to(folder).as_posix()
+
+
+def _compare(engine: Path, plugins: Path, name: str) -> Comparison:
+    for path, who in ((engine, "the engine's own loop"), (plugins, "the plugins")):
+        if not path.is_file():
+            return Comparison(name, False, f"not written by {who}")
+    if name.endswith(".yml"):
+        left, left_lines = _START_TIME.subn(b"", engine.read_bytes())
+        right, right_lines = _START_TIME.subn(b"", plugins.read_bytes())
+        if left_lines == right_lines == 1:
+            return Comparison(name, left == right, "all but the line with the run's start time")
+    if engine.stat().st_size != plugins.stat().st_size:
+        sizes = f"{engine.stat().st_size} and {plugins.stat().st_size} bytes"
+        return Comparison(name, False, f"of different length: {sizes}")
+    place = _first_difference(engine, plugins)
+    return Comparison(name, place is None, "" if place is None else f"from byte {place} on")
+
+
+def _first_difference(one: Path, other: Path) -> int | None:
+    start = 0
+    with one.open("rb") as left, other.open("rb") as right:
+        while True:
+            a, b = left.read(_BLOCK), right.read(_BLOCK)
+            if a != b:
+                pairs = zip(a, b, strict=False)
+                return start + next((i for i, (x, y) in enumerate(pairs) if x != y), min(len(a), len(b)))
+            if not a:
+                return None
+            start += len(a)
