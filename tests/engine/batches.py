@@ -176,7 +176,7 @@ def every_summary() -> list[tuple[str, list[dict[str, Any]]]]:
         column("t_min", "Mooring1", tension, Statistic_Type="Min", **END_A),
         column("t_mean", "Mooring1", tension, Statistic_Type="Mean", objectExtra=["End B"]),
         column("t_touch", "Mooring1", tension, objectExtra=["Touchdown"]),
-        column("t_arc", "Mooring1", tension, ArcLength=[75.0]),
+        column("t_arc", "Mooring1", tension, ArcLength=[75]),
         column("x_default", "FST1", "X"),
         column("x_position", "FST1", "X", Position=[10, 0, 5]),
         column("strut", "Strut1", "Connection Force", SimulationPeriod=[2, 10]),
@@ -228,5 +228,5 @@ def every_time_series() -> list[tuple[str, list[dict[str, Any]]]]:
         series("absent", "No Such Object", "X"),
         series("unknown", "Hawser1", "No Such Result"),
     ]
-    mixed = [series("a", "Hawser1", "Tension"), series("b", "Hawser1", "No Such Result")]
+    mixed = [series("b", "Hawser1", "No Such Result"), series("a", "Hawser1", "Tension")]
     return [("motions", motions), ("forces", forces), ("gaps", gaps), ("mixed", mixed)]

@@ -97,17 +97,18 @@ def _run(
     backend: str | None,
     quiet: bool,
 ) -> int:
-    from digitalmodel_optimizer.demo.batch import choose_studies, host_arguments, run_study
+    from digitalmodel_optimizer.demo.batch import Demo, choose_studies, host_arguments
     from digitalmodel_optimizer.demo.tables import figures, print_comparisons
 
     outcomes = []
-    for study in choose_studies(name, files, size_mb):
-        console.print(_what(study), soft_wrap=True)
-        with console.status("", spinner="line") as status:
-            outcome = run_study(study, folder / study.name, host_arguments(backend), status.update)
-        print_comparisons(console, outcome, quiet=quiet)
-        outcomes.append(outcome)
-        console.print()
+    with console.status("", spinner="line") as status:
+        with Demo(folder, host_arguments(backend), status.update) as demo:
+            for study in choose_studies(name, files, size_mb):
+                console.print(_what(study), soft_wrap=True)
+                outcome = demo.run(study)
+                print_comparisons(console, outcome, quiet=quiet)
+                console.print()
+                outcomes.append(outcome)
     console.print(figures(outcomes))
     return 0 if all(outcome.same for outcome in outcomes) else 1
 

@@ -171,7 +171,10 @@ class FileError:
 
 @dataclass(frozen=True)
 class OutputFile:
-    """An output that a worker has staged: ``staged`` is moved to ``final`` once its file is done."""
+    """An output that a worker has staged: ``staged`` is moved to ``final`` once its file is done.
+
+    ``size_bytes`` is -1 until every plugin is done with the file.
+    """
 
     staged: str
     final: str

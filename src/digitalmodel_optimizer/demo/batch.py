@@ -14,6 +14,7 @@ from digitalmodel_optimizer.demo.measured import HostRun, run_host
 from digitalmodel_optimizer.demo.study import DM_FSTS, DM_FSTS_LNGC, Study, write_configuration
 from digitalmodel_optimizer.demo.study import write_files as write_simulations
 from digitalmodel_optimizer.demo.tables import Outcome
+from digitalmodel_optimizer.demo.warm_up import bytecode_environment, start_warm_up
 
 # So many files that the demo ends in about a minute on two cores and takes less than 1 GB.
 STUDIES = (replace(DM_FSTS, files=24), replace(DM_FSTS_LNGC, files=3))
@@ -51,42 +52,69 @@ def host_arguments(backend: str | None) -> list[str]:
     return [repr({"orcaflex": {"parallel": {"plugins": {"hybrid-executor": {"backend": backend}}}}})]
 
 
-def run_study(
-    study: Study, folder: Path, arguments: list[str], say: Callable[[str], None]
-) -> Outcome:
-    """Write the batch into ``folder``, run the host twice, compare every output.
+class Demo:
+    """A folder with studies, and what their runs have in common.
 
-    Both runs use the same files, the same configuration and the same paths; the engine's results
-    are put aside as ``results-engine`` in between.
-
+    :param arguments: what stands behind ``dm_fsts.yml`` on the host's command line.
     :param say: told what is being done now, in a few words.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    for left_over in ("results", "results-engine", "sim"):
-        shutil.rmtree(folder / left_over, ignore_errors=True)
-    for number, _ in enumerate(write_simulations(study, folder / "sim"), start=1):
-        say(f"{study.name}: writing simulation files, {number} of {study.files}")
-    config = write_configuration(folder, study, enabled=True).name
-    say(f"{study.name}: the engine's own loop")
-    engine = _successful(run_host(folder, config, arguments, plugins=False), study, folder)
-    os.replace(folder / "results", folder / "results-engine")
-    say(f"{study.name}: with the plugins")
-    plugins = _successful(run_host(folder, config, arguments, plugins=True), study, folder)
-    if plugins.report is None:
+
+    def __init__(self, folder: Path, arguments: list[str], say: Callable[[str], None]) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self._arguments = arguments
+        self._say = say
+        self._environment = bytecode_environment(folder)
+        self._warm_up = start_warm_up(folder, self._environment)
+
+    def __enter__(self) -> Demo:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._warm_up.kill()
+        self._warm_up.wait()
+
+    def run(self, study: Study) -> Outcome:
+        """Write the batch, run the host on it twice, compare every output.
+
+        Both runs use the same files, the same configuration and the same paths; the engine's
+        results are put aside as ``results-engine`` in between.
+        """
+        folder = self.folder / study.name
+        for left_over in ("results", "results-engine", "sim"):
+            shutil.rmtree(folder / left_over, ignore_errors=True)
+        self._write_simulations(study, folder / "sim")
+        write_configuration(folder, study, enabled=True)
+        self._say(f"{study.name}: starting Python and the host for the first time")
+        self._warm_up.wait()
+        self._say(f"{study.name}: the engine's own loop")
+        engine = self._host(study, folder, plugins=False)
+        os.replace(folder / "results", folder / "results-engine")
+        self._say(f"{study.name}: with the plugins")
+        plugins = self._host(study, folder, plugins=True)
+        if plugins.report is None:
+            raise DemoError(
+                "the plugins did not take part in the second run; `digitalmodel-optimizer "
+                "doctor` says what is in their way"
+            )
+        self._say(f"{study.name}: comparing the outputs")
+        stems = frozenset(path.stem for path in (folder / "sim").iterdir())
+        outputs = compare_outputs(folder / "results-engine", folder / "results", stems)
+        return Outcome(study, engine, plugins, tuple(outputs))
+
+    def _write_simulations(self, study: Study, folder: Path) -> None:
+        try:
+            for number, _ in enumerate(write_simulations(study, folder), start=1):
+                self._say(f"{study.name}: writing simulation files, {number} of {study.files}")
+        except (ValueError, OSError) as error:
+            raise DemoError(f"the simulation files cannot be written: {error}") from error
+
+    def _host(self, study: Study, folder: Path, *, plugins: bool) -> HostRun:
+        config = f"{study.name}.yml"
+        run = run_host(folder, config, self._arguments, self._environment, plugins=plugins)
+        if run.status == 0:
+            return run
+        last = "\n".join(run.said.splitlines()[-_LAST_LINES:])
         raise DemoError(
-            "the plugins did not take part in the second run; `digitalmodel-optimizer doctor` "
-            "says what is in their way"
+            f"python -m digitalmodel {config} in {folder} ended with status {run.status}:\n{last}"
         )
-    say(f"{study.name}: comparing the outputs")
-    stems = frozenset(path.stem for path in (folder / "sim").iterdir())
-    outputs = compare_outputs(folder / "results-engine", folder / "results", stems)
-    return Outcome(study, engine, plugins, tuple(outputs))
-
-
-def _successful(run: HostRun, study: Study, folder: Path) -> HostRun:
-    if run.status == 0:
-        return run
-    last = "\n".join(run.said.splitlines()[-_LAST_LINES:])
-    raise DemoError(
-        f"python -m digitalmodel {study.name}.yml in {folder} ended with status {run.status}:\n{last}"
-    )

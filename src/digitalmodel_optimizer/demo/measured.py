@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,8 +39,18 @@ class HostRun:
     said: str
 
 
-def run_host(folder: Path, config: str, arguments: list[str], *, plugins: bool) -> HostRun:
-    """``python -m digitalmodel config arguments`` in ``folder``, on the stand-in for OrcaFlex."""
+def run_host(
+    folder: Path,
+    config: str,
+    arguments: list[str],
+    environment: Mapping[str, str],
+    *,
+    plugins: bool,
+) -> HostRun:
+    """``python -m digitalmodel config arguments`` in ``folder``, on the stand-in for OrcaFlex.
+
+    :param environment: added to that of this process.
+    """
     name = f"{Path(config).stem}-{'plugins' if plugins else 'engine'}"
     times, report, log = (folder / f"{name}.{ending}" for ending in ("times", "report", "log"))
     for left_over in (times, report):
@@ -51,7 +62,7 @@ def run_host(folder: Path, config: str, arguments: list[str], *, plugins: bool) 
         child = subprocess.Popen(
             command,
             cwd=folder,
-            env=_environment(report, plugins=plugins),
+            env={**_environment(report, plugins=plugins), **environment},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -120,7 +131,7 @@ class MemorySampler:
 
 
 @contextlib.contextmanager
-def ended(child: subprocess.Popen[bytes]) -> Any:
+def ended(child: subprocess.Popen[bytes]) -> Iterator[None]:
     """However the block is left, the child and its children are gone afterwards."""
     try:
         yield

@@ -54,6 +54,7 @@ class FileContext:
         self.engine_load: Callable[[], Any] | None = None
         self.load_s = 0.0
         self.read_s = 0.0
+        self.tables: list[str] = []
         self.warnings: list[str] = []
 
     def __enter__(self) -> FileContext:

@@ -7,14 +7,14 @@ object's name, time histories, static results and range graphs. No class of OrcF
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
 import wrapt
 
 from digitalmodel_optimizer.contract import Request
 from digitalmodel_optimizer.engine.keys import Freezer, NotUnderstoodError
+from digitalmodel_optimizer.engine.listing import list_objects
 from digitalmodel_optimizer.engine.reader import (
     MISS,
     ResultReader,
@@ -98,30 +98,6 @@ class ObjectProxy(wrapt.ObjectProxy):  # type: ignore[misc]
         )
 
 
-@dataclass(frozen=True)
-class _ListedObject:
-    """What the engine's listing wants to know of an object, known without asking again."""
-
-    type: Any
-    name: str
-
-
-@dataclass(frozen=True)
-class _ListedModel:
-    objects: tuple[_ListedObject, ...]
-
-
-def _listed_once(model: Any) -> Any:
-    """A model whose objects know their names from its own enumeration.
-
-    OrcFxAPI enumerates by name; asking each object for its name again costs four more calls each.
-    A model that is no mapping of names (an older OrcFxAPI) is returned as it is.
-    """
-    if not isinstance(model, Mapping):
-        return model
-    return _ListedModel(tuple(_ListedObject(model[name].type, name) for name in model))
-
-
 class ModelProxy(wrapt.ObjectProxy):  # type: ignore[misc]
     """A model whose objects are proxies; lives for one file on one thread.
 
@@ -172,7 +148,7 @@ class ModelProxy(wrapt.ObjectProxy):  # type: ignore[misc]
         if self._self_make_reader is None:
             return enumerate_objects(self.__wrapped__)
         if self._self_listing is None:
-            self._self_listing = enumerate_objects(_listed_once(self.__wrapped__))
+            self._self_listing = list_objects(self.__wrapped__, enumerate_objects)
         return self._self_listing
 
     def _self_forget(self) -> None:

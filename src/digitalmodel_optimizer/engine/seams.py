@@ -140,6 +140,7 @@ def _to_csv(original: Any) -> Callable[..., Any]:
         context = current()
         if context is None or args or not context.holds(path_or_buf):
             return original(self, path_or_buf, *args, **options)
+        context.tables.append(str(path_or_buf))
         written = context.hook.optimizer_write_table(
             table=self, path=Path(path_or_buf), options=options, settings=context.settings
         )

@@ -101,7 +101,7 @@ class Unit:
             file=task.file,
             error=_without_staging(error, staging, self.shared.results_folder),
             engine=engine,
-            outputs=() if engine is None else tuple(self._outputs(staging)),
+            outputs=() if engine is None else tuple(self._outputs(context)),
             timings=Timings(
                 total_s=time.perf_counter() - start,
                 load_s=context.load_s,
@@ -187,15 +187,12 @@ class Unit:
             return FileError(ErrorKind.ENGINE, "the engine gave no result and no error")
         return describe(raised)
 
-    def _outputs(self, staging: str) -> Iterator[OutputFile]:
-        with os.scandir(staging) as entries:
-            for entry in sorted(entries, key=lambda item: item.name):
-                if entry.is_file():
-                    yield OutputFile(
-                        entry.path,
-                        os.path.join(self.shared.results_folder, entry.name),
-                        entry.stat().st_size,
-                    )
+    def _outputs(self, context: FileContext) -> Iterator[OutputFile]:
+        """What is staged, and what the engine has handed over to be staged; sizes come later."""
+        staged = {entry.path for entry in os.scandir(context.staging) if entry.is_file()}
+        for path in sorted(staged.union(context.tables)):
+            name = os.path.relpath(path, context.staging)
+            yield OutputFile(path, os.path.join(self.shared.results_folder, name), -1)
 
 
 def _catch_failure(context: FileContext) -> Any:

@@ -14,7 +14,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from digitalmodel_optimizer.contract import FileResult, FileTask, Settings, hookimpl
+from digitalmodel_optimizer.contract import (
+    ErrorKind,
+    FileError,
+    FileResult,
+    FileTask,
+    Settings,
+    hookimpl,
+)
 from digitalmodel_optimizer.engine.context import current
 from digitalmodel_optimizer.engine.failures import describe
 from digitalmodel_optimizer.engine.host import Host, import_host
@@ -85,7 +92,22 @@ class Worker:
             return FileResult(
                 file=task.file, error=describe(error), attempt=task.attempt, worker=os.getpid()
             )
-        return result  # type: ignore[no-any-return]
+        return _with_sizes(result)
+
+
+def _with_sizes(result: FileResult) -> FileResult:
+    """Every output with its size, now that all plugins are done; one that is missing is an error.
+
+    Whoever answered ``optimizer_write_table`` had until here to put the table on disk.
+    """
+    try:
+        outputs = tuple(
+            replace(output, size_bytes=os.stat(output.staged).st_size) for output in result.outputs
+        )
+    except OSError as error:
+        fault = FileError(ErrorKind.OUTPUT, f"a table was not written: {error}")
+        return replace(result, error=fault, engine=None, outputs=())
+    return replace(result, outputs=outputs)
 
 
 _workers: dict[str, Worker] = {}
