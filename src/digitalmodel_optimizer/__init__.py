@@ -6,11 +6,10 @@ at every interpreter start (see ``_activation``). Plugin authors need three name
     from digitalmodel_optimizer import hookimpl, Option, PluginOptions
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from digitalmodel_optimizer.contract import (
         Option,
         OptimizerError,
@@ -33,7 +32,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: "str") -> "Any":
     if name in _CONTRACT_NAMES:
         from digitalmodel_optimizer import contract
 

@@ -1,44 +1,40 @@
-"""What runs at every interpreter start: watch for the host, cost nothing otherwise.
+"""What the installed ``.pth`` file calls when ``digitalmodel`` is imported for the first time.
 
-Python's ``site`` module imports this from ``digitalmodel_optimizer.pth``. It puts one finder on
-``sys.meta_path`` that waits for the first import of ``digitalmodel`` and then hands over to
-:mod:`digitalmodel_optimizer.engine.activation`. Set ``DIGITALMODEL_OPTIMIZER=off`` and nothing is
-put anywhere. Standard library only, nothing imported that is not loaded already.
+Python's ``site`` module reads ``digitalmodel_optimizer.pth`` at every interpreter start; its one
+line puts a watcher on ``sys.meta_path`` that imports nothing and finds nothing. Only when somebody
+imports ``digitalmodel`` does it come here. Standard library only.
 """
 
 import os
 import sys
 
 ENVIRONMENT_VARIABLE = "DIGITALMODEL_OPTIMIZER"
+WATCHER_NAME = "DigitalmodelOptimizerWatcher"
 _OFF_WORDS = ("off", "0", "false", "no")
 
 
 def switched_off() -> bool:
+    """Whether the user has switched us off for this process and its children."""
     return os.environ.get(ENVIRONMENT_VARIABLE, "").strip().lower() in _OFF_WORDS
 
 
-class HostWatcher:
-    """A finder that finds nothing: it only notices that ``digitalmodel`` is being imported."""
-
-    def find_spec(self, name, path=None, target=None):  # type: ignore[no-untyped-def]
-        if name == "digitalmodel":
-            stop_watching()
-            if not switched_off():
-                from digitalmodel_optimizer.engine.activation import host_is_being_imported
-
-                host_is_being_imported()
-        return None
-
-
-def watch() -> None:
-    """Start watching, unless switched off or watching already."""
-    if switched_off() or any(isinstance(finder, HostWatcher) for finder in sys.meta_path):
-        return
-    sys.meta_path.insert(0, HostWatcher())  # type: ignore[arg-type]
+def watching() -> bool:
+    """Whether this interpreter waits for the host, as the ``.pth`` file has it."""
+    return any(_is_watcher(finder) for finder in sys.meta_path)
 
 
 def stop_watching() -> None:
-    sys.meta_path[:] = [item for item in sys.meta_path if not isinstance(item, HostWatcher)]
+    sys.meta_path[:] = [finder for finder in sys.meta_path if not _is_watcher(finder)]
 
 
-watch()
+def host_is_wanted() -> None:
+    """Get ready, or stand aside for good; the import itself goes on to other finders."""
+    stop_watching()
+    if not switched_off():
+        from digitalmodel_optimizer.engine.activation import host_is_being_imported
+
+        host_is_being_imported()
+
+
+def _is_watcher(finder: object) -> bool:
+    return getattr(finder, "__name__", None) == WATCHER_NAME

@@ -31,7 +31,9 @@ CEILING_KEYS = (
     ("parallel_processing", "workers"),
     ("workers",),
 )
-TIMEOUT_KEYS = ((*BLOCK, "timeout_per_file"), ("parallel_processing", "timeout_per_file"))
+# parallel_processing.timeout_per_file stands in many base configurations and was never read by
+# anyone; taking it up would force worker processes on every small batch.
+TIMEOUT_KEYS = ((*BLOCK, "timeout_per_file"),)
 BLOCK_OPTIONS = (
     Option("enabled", bool, False, "Run the batch through the plugins."),
     Option("threads", int, AUTO, "The most workers at a time.", minimum=1, auto=True),

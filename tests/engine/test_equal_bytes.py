@@ -40,7 +40,7 @@ def same(plain_host: HostProcess, plugin_host: HostProcess) -> Iterator[Same]:
         assert found.statistics["affinity_breaches"] == 0
         assert hashes(inputs) == before
         assert not [name for name in found.threads if name.startswith("optimizer-")]
-        assert not found.environment
+        assert set(found.environment) <= {"KMP_INIT_AT_FORK"}  # joblib sets it on import
         return found
 
     yield check
@@ -91,19 +91,35 @@ def test_an_open_period_keeps_the_first_files_stop_time_as_the_engine_has_it(
     files = [sims[name] for name in order]
     cfg = configuration(tmp_path, files, time_series=every_time_series(), parallel=backend("threading"))
     found = same(cfg)
-    assert "motions / x" in found.output
-    assert "stop time of the first file" in found.output
+    said = " ".join(found.output.split())
+    assert "motions / x" in said
+    assert "stop time of the first file" in said
 
 
 def test_runs_that_did_not_finish(same: Same, sims: dict[str, Path], tmp_path: Path) -> None:
     files = [sims[name] for name in ("unfinished", "a", "unfinished_2")]
-    # The current time is asked for, since a period beyond it is an error of its own.
     summary = [
         ("open", [column("x", "FST1", "X"), column("t", "Hawser1", "Tension")]),
         ("static", [column("s", "Strut1", "Connection Force", "Static Result")]),
     ]
-    periods = [series("x", "FST1", "X", SimulationPeriod=[0, 9]), series("y", "FST1", "Y")]
-    same(configuration(tmp_path, files, summary, [("motions", periods)]))
+    closed = [series("x", "FST1", "X", SimulationPeriod=[0, 9])]
+    groups = [("closed", closed), ("open", [series("y", "FST1", "Y")])]
+    same(configuration(tmp_path, files, summary, groups))
+
+
+def test_data_items_that_are_texts_and_whole_numbers(same: Same, tmp_path: Path) -> None:
+    names = ("Kind", "Count", "Flag")
+    files = [
+        write(tmp_path, f"case_{number}", sea={"data": dict(zip(names, values, strict=True))})
+        for number, values in enumerate(
+            [(("JONSWAP",), (3,), ("Yes",)), (("Airy",), (4,), ("No",)), (("5th",), (2.5,), ("1",))]
+        )
+    ]
+    data = [column(name.lower(), "Environment", [name, 0], "GetData") for name in names]
+    numbers = [column("x", "FST1", "X"), *data]
+    for chosen in (files, files[:1], files[::-1]):
+        groups = [("texts", data), ("both", numbers)]
+        same(configuration(tmp_path, chosen, groups))
 
 
 def test_none_beside_numbers_in_a_summary_column(

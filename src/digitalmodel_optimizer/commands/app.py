@@ -12,6 +12,7 @@ app = typer.Typer(
     help="Optimizer plugins around digitalmodel's OrcaFlex post-processing.",
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -34,8 +35,11 @@ def _options(
 
 app.command(
     "run",
-    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
-    add_help_option=False,
+    context_settings={
+        "allow_extra_args": True,
+        "ignore_unknown_options": True,
+        "allow_interspersed_args": False,  # from CONFIG on, everything is the host's, as it is
+    },
 )(run.command)
 app.command("demo")(demo.command)
 app.command("plugins")(plugins.command)

@@ -17,7 +17,7 @@ from digitalmodel_optimizer.demo.tables import Outcome
 from digitalmodel_optimizer.demo.warm_up import bytecode_environment, start_warm_up
 
 # So many files that the demo ends in about a minute on two cores and takes less than 1 GB.
-STUDIES = (replace(DM_FSTS, files=24), replace(DM_FSTS_LNGC, files=3))
+STUDIES = (replace(DM_FSTS, files=16), replace(DM_FSTS_LNGC, files=3))
 _LAST_LINES = 25
 
 

@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -78,6 +79,7 @@ class FileContext:
             )
         except Exception as error:
             self.load_error = describe(error)
+            traceback.clear_frames(error.__traceback__)  # they hold the model that was not loaded
             raise
         finally:
             self.engine_load = None

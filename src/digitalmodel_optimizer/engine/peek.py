@@ -15,6 +15,7 @@ from typing import Any
 
 from digitalmodel_optimizer.settings import is_enabled
 
+RUN_VARIABLE = "DIGITALMODEL_OPTIMIZER_RUN"
 _NEEDLE = b"parallel"
 _PERHAPS = {"orcaflex": {"parallel": {"enabled": True}}}
 _BASENAMES = ("orcaflex", "orcaflex_analysis", "orcaflex_post_process")
@@ -26,7 +27,12 @@ def is_host_command() -> bool:
     return any(
         word == "-m" and following == "digitalmodel"
         for word, following in zip(words, words[1:], strict=False)
-    ) or os.environ.get("DIGITALMODEL_OPTIMIZER_RUN") == str(os.getpid())
+    ) or _is_explicit_run()
+
+
+def _is_explicit_run() -> bool:
+    """Whether this process is ``digitalmodel-optimizer run``, which sets ``sys.argv`` itself."""
+    return os.environ.get(RUN_VARIABLE) == str(os.getpid())
 
 
 def command_line_enables() -> bool:
@@ -38,6 +44,8 @@ def command_line_enables() -> bool:
 
 
 def _host_arguments() -> list[str]:
+    if _is_explicit_run():
+        return sys.argv[1:]
     words = sys.orig_argv
     place = words.index("digitalmodel") if "digitalmodel" in words else len(words) - 1
     return list(words[place + 1 :])

@@ -131,6 +131,15 @@ def same_answer(used: State, left: State, expected: State) -> bool:
     return all(own.get(path, _ABSENT) == want[path] for path in want.keys() - have.keys())
 
 
+def _with_attributes(cfg: Any) -> Any:
+    """The host's dictionary gives its items as attributes too, by being its own ``__dict__``;
+    pickling makes two of one, and this one again."""
+    attributes = getattr(cfg, "__dict__", None)
+    if isinstance(cfg, dict) and attributes is not None and attributes.keys() == cfg.keys():
+        cfg.__dict__ = cfg
+    return cfg
+
+
 class WorkingCfg:
     """A configuration that files are processed with, one after the other, on one thread.
 
@@ -147,7 +156,7 @@ class WorkingCfg:
 
     def with_state(self, state: State) -> Any:
         if self._cfg is None or self._state != state:
-            self._cfg = pickle.loads(self._original)
+            self._cfg = _with_attributes(pickle.loads(self._original))
             apply(self._cfg, state)
             self._state = state
             self._image = self._watched_image()

@@ -117,8 +117,15 @@ class BatchRun:
         return [file for file in self.batch.files if file.index not in self.outcome.results]
 
     def _pilot_pays(self, pending: Sequence[SimulationFile]) -> bool:
-        """One small file in this process first: it tells what a file costs and what it leaves."""
-        return len(pending) > 1 and pending[0].size_mb <= PILOT_LARGEST_MB
+        """One small file in this process first: it tells what a file costs and what it leaves.
+
+        Not where a time limit is set, which only a worker process can be held to.
+        """
+        return (
+            len(pending) > 1
+            and pending[0].size_mb <= PILOT_LARGEST_MB
+            and self.settings.timeout_per_file_s is None
+        )
 
     def _groups(self, files: Sequence[SimulationFile]) -> Sequence[Group]:
         groups = self.hook.optimizer_group_files(files=tuple(files), settings=self.settings)

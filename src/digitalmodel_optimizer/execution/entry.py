@@ -82,8 +82,9 @@ def run_post_process(host: Host, engine: Any, cfg: Any) -> BatchReport:
     :raises OutputError: outputs can no longer be written.
     """
     manager, engine_defaults, settings = load_plugins(cfg)
+    display = ProgressDisplay()
     if settings.progress:
-        manager.register(ProgressDisplay(), name="progress")
+        manager.register(display, name="progress")
     manager.hook.optimizer_configure(settings=settings)
     names, files = simulation_files(cfg)
     folder = str(cfg["Analysis"]["result_folder"])
@@ -119,6 +120,7 @@ def run_post_process(host: Host, engine: Any, cfg: Any) -> BatchReport:
         keep_staging = keep_staging or bool(staging.noted(files))
         raise
     finally:
+        display.close()
         dismiss(staging.folder)
         staging.drop_attempts()
         if not keep_staging:

@@ -41,8 +41,13 @@ def print_report(report: BatchReport, file: TextIO | None = None) -> None:
     for label, sentence in _lines(content):
         table.add_row(Text(f"  {label}"), Text(sentence))
     style = "bold red" if content["failed"] or content["interrupted"] else "bold green"
-    console.print(Text(_headline(content), style=style))
-    console.print(table)
+    with console.capture() as printed:
+        console.print(Text(_headline(content), style=style), table, sep="\n")
+    text = printed.get()
+    if not console.is_terminal:
+        text = "".join(f"{line.rstrip()}\n" for line in text.splitlines())
+    console.file.write(text)
+    console.file.flush()
 
 
 def report_as_dict(report: BatchReport) -> dict[str, Any]:

@@ -1,0 +1,215 @@
+"""The checks of ``doctor``, one after the other."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import struct
+import sys
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+from digitalmodel_optimizer.commands.configuration import (
+    BASENAMES,
+    Configuration,
+    base_places,
+    find_base,
+    read_configuration,
+)
+from digitalmodel_optimizer.commands.findings import FAIL, OK, WARN, Check
+from digitalmodel_optimizer.commands.installed import ON, InstalledPlugin, look_at_plugins
+from digitalmodel_optimizer.commands.machine_checks import check_backends, check_budgets
+from digitalmodel_optimizer.contract import OptimizerError, Settings, SettingsError
+
+__all__ = ["FAIL", "OK", "WARN", "Check", "all_checks"]
+
+_ACTIVATION = "digitalmodel_optimizer._activation"
+
+
+def all_checks(config: Path | None) -> Iterator[Check]:
+    """Every check, in the order in which a run would meet what it looks at."""
+    active = _ACTIVATION in sys.modules  # before anything of ours imports it
+    yield _check_python()
+    yield from _check_activation(active)
+    yield from _check_host()
+    yield _check_wrapper()
+    read: Configuration | None = None
+    if config is not None:
+        try:
+            read = read_configuration(config)
+        except OptimizerError as error:
+            yield Check("configuration", FAIL, str(error))
+    yield from _check_base(read)
+    plugins: list[InstalledPlugin] = []
+    try:
+        plugins = look_at_plugins()
+        yield from _check_plugins(plugins)
+    except OptimizerError as error:
+        yield Check("plugins", FAIL, str(error))
+    settings: Settings | None = None
+    if read is not None:
+        settings, checks = _check_settings(read, plugins)
+        yield from checks
+    yield from check_budgets(settings, plugins)
+    yield check_backends()
+
+
+def _check_python() -> Check:
+    bits = 8 * struct.calcsize("P")
+    found = f"{platform.python_implementation()} {platform.python_version()}, {bits} bit"
+    if sys.version_info < (3, 10):
+        return Check("Python", FAIL, found, "this project needs Python 3.10 or newer")
+    return Check("Python", OK, f"{found}, {sys.executable}")
+
+
+def _check_activation(active: bool) -> Iterator[Check]:
+    from digitalmodel_optimizer import _activation
+
+    _activation.stop_watching()  # looking at the host is no reason to stand in
+    if _activation.switched_off():
+        value = os.environ.get(_activation.ENVIRONMENT_VARIABLE)
+        yield Check(
+            "activation",
+            WARN,
+            f"switched off by {_activation.ENVIRONMENT_VARIABLE}={value}",
+            "unset it to let the plugins take part",
+        )
+    elif active:
+        yield Check("activation", OK, "python -m digitalmodel in this Python goes through us")
+    else:
+        yield Check(
+            "activation",
+            WARN,
+            "this Python did not process digitalmodel_optimizer.pth",
+            "python -m digitalmodel runs without plugins; use digitalmodel-optimizer run CONFIG",
+        )
+
+
+def _check_host() -> Iterator[Check]:
+    from digitalmodel_optimizer.engine.layouts import LAYOUTS, find_layout, host_version
+
+    if importlib.util.find_spec("digitalmodel") is None:
+        yield Check("digitalmodel", FAIL, "not installed", "pip install digitalmodel")
+        return
+    layout, version = find_layout(), host_version() or "of unknown version"
+    if layout is None:
+        known = ", ".join(f"{item.name} ({item.versions})" for item in LAYOUTS)
+        yield Check(
+            "digitalmodel",
+            WARN,
+            f"{version}, no layout that is known here: the engine would run untouched",
+            f"known layouts: {known}",
+        )
+        return
+    yield Check("digitalmodel", OK, f"{version}, layout {layout.name!r} ({layout.opp})")
+
+
+def _check_wrapper() -> Check:
+    if importlib.util.find_spec("OrcFxAPI") is None:
+        return Check("OrcFxAPI", FAIL, "not installed", "pip install OrcFxAPI")
+    try:
+        import OrcFxAPI
+        import OrcFxAPIConfig
+
+        stand_in = bool(getattr(OrcFxAPIConfig, "simulated", False))
+        version = OrcFxAPI.DLLVersion()
+    except Exception as error:
+        return Check(
+            "OrcFxAPI",
+            FAIL,
+            f"installed, cannot be imported: {type(error).__name__}: {error}",
+            "it needs OrcaFlex and Windows; set SIMULATED_ORCAFLEX=1 for the stand-in",
+        )
+    if stand_in:
+        return Check(
+            "OrcFxAPI",
+            WARN,
+            f"imported, on the stand-in for OrcaFlex (says {version})",
+            "unset SIMULATED_ORCAFLEX for real results",
+        )
+    return Check("OrcFxAPI", OK, f"imported, OrcaFlex {version}; a licence was not asked for")
+
+
+def _check_base(read: Configuration | None) -> Iterator[Check]:
+    name = "base configuration"
+    if read is None:
+        found = [base for basename in BASENAMES if (base := find_base(basename))]
+        if found:
+            yield Check(name, OK, f"from this folder the host finds {_listed(found)}")
+        else:
+            yield Check(
+                name,
+                WARN,
+                "from this folder the host finds none",
+                f"it looks at {_listed(list(base_places('<basename>')))}",
+            )
+    elif read.basename is None:
+        yield Check(name, FAIL, "the configuration has neither basename nor meta.basename")
+    elif read.base is None:
+        yield Check(
+            name,
+            FAIL,
+            f"from this folder the host finds none for {read.basename}",
+            f"put it at {next(base_places(read.basename))}",
+        )
+    else:
+        yield Check(name, OK, str(read.base))
+
+
+def _check_plugins(plugins: list[InstalledPlugin]) -> Iterator[Check]:
+    good = [item.name for item in plugins if item.state == ON]
+    yield Check("plugins", OK if good else WARN, f"{len(good)} on: {', '.join(good)}")
+    for item in plugins:
+        if item.state != ON:
+            stops = item.state.startswith("breaks the contract")
+            yield Check(
+                f"plugin {item.name}",
+                FAIL if stops else WARN,
+                item.state,
+                f"update or uninstall {item.distribution}" if "blocked" not in item.state else "",
+            )
+
+
+def _check_settings(
+    read: Configuration, plugins: list[InstalledPlugin]
+) -> tuple[Settings | None, list[Check]]:
+    from digitalmodel_optimizer.settings import read_settings
+
+    declared = {item.name: item.declared for item in plugins if item.summary}
+    checks = []
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        try:
+            settings = read_settings(read.merged, declared)
+        except SettingsError as error:
+            return None, [Check("settings", FAIL, "\n".join(error.faults))]
+    checks = [Check("settings", WARN, str(item.message)) for item in said]
+    return settings, [_check_enabled(read, settings), *checks]
+
+
+def _check_enabled(read: Configuration, settings: Settings) -> Check:
+    from digitalmodel_optimizer.settings import BLOCK
+    from digitalmodel_optimizer.yaml_lines import line_of
+
+    path = (*BLOCK, "enabled")
+    key, source = ".".join(path), read.origin(path)
+    if source is None:
+        return Check(
+            "enabled",
+            WARN,
+            f"no: no file says {key}; the engine would run untouched",
+            "add to the configuration  orcaflex: {parallel: {enabled: True}}",
+        )
+    where = f"{key} in {source}, line {line_of(str(source), path)}"
+    over = [file.name for file, _ in read.sources]
+    merged = f" (merged: {' <- '.join(over)})" if len(over) > 1 else ""
+    if not settings.enabled:
+        return Check("enabled", WARN, f"no: {where}{merged}", "set it to True to use the plugins")
+    off = f"; off by name: {', '.join(sorted(settings.blocked))}" if settings.blocked else ""
+    return Check("enabled", OK, f"yes: {where}{merged}{off}")
+
+
+def _listed(paths: list[Path]) -> str:
+    return ", ".join(str(path) for path in paths)

@@ -1,0 +1,101 @@
+"""A user's configuration as the host will merge it, with where each value comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from digitalmodel_optimizer.contract import OptimizerError
+
+TEST_DATA = Path("src", "digitalmodel", "tests", "test_data")
+BASENAMES = ("orcaflex", "orcaflex_analysis", "orcaflex_post_process")
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """``merged`` is what the host will have; ``sources`` are the files, later ones over earlier.
+
+    ``base`` is the base configuration that the host will find, None if it will find none.
+    """
+
+    merged: dict[str, Any]
+    sources: tuple[tuple[Path, dict[str, Any]], ...]
+    basename: str | None
+    base: Path | None
+
+    def origin(self, path: tuple[str, ...]) -> Path | None:
+        """The file that has the last word on the key ``path``."""
+        return next(
+            (file for file, content in reversed(self.sources) if _contains(content, path)), None
+        )
+
+
+def read_configuration(path: Path) -> Configuration:
+    """Read ``path`` with its base configuration and the file that it names as ``default_yaml``.
+
+    :raises OptimizerError: a file cannot be read.
+    """
+    own = _read(path)
+    meta = own.get("meta")
+    basename = own.get("basename") or (meta.get("basename") if isinstance(meta, dict) else None)
+    base = find_base(str(basename)) if basename else None
+    sources = [(base, _read(base))] if base else []
+    sources.append((path, own))
+    named = own.get("default_yaml")
+    if isinstance(named, str):
+        sources.append((Path(named), _read(Path(named))))
+    merged: dict[str, Any] = {}
+    for _, content in sources:
+        merged = _merged(merged, content)
+    merged["Analysis"] = {"CustomInputFile": str(path)}
+    return Configuration(merged, tuple(sources), basename, base)
+
+
+def base_places(basename: str) -> Iterator[Path]:
+    """Where the host looks for the base configuration of ``basename``, in its order."""
+    import importlib.util
+
+    yield Path.cwd() / TEST_DATA / f"{basename}.yml"
+    host = importlib.util.find_spec("digitalmodel")
+    for folder in (host.submodule_search_locations or ()) if host else ():
+        yield Path(folder, "base_configs", "modules", basename, f"{basename}.yml")
+
+
+def find_base(basename: str) -> Path | None:
+    return next((place for place in base_places(basename) if place.is_file()), None)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    yaml = YAML(typ="safe", pure=True)
+    yaml.version = (1, 1)  # as the host's reader has it
+    try:
+        content = yaml.load(path.read_bytes())
+    except OSError as error:
+        raise OptimizerError(f"{path} cannot be read: {error.strerror}") from error
+    except YAMLError as error:
+        raise OptimizerError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict):
+        raise OptimizerError(f"{path} holds no mapping")
+    return content
+
+
+def _contains(content: Any, path: tuple[str, ...]) -> bool:
+    for key in path:
+        if not isinstance(content, Mapping) or key not in content:
+            return False
+        content = content[key]
+    return True
+
+
+def _merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(under)
+    for key, value in over.items():
+        below = merged.get(key)
+        both = isinstance(value, Mapping) and isinstance(below, Mapping)
+        merged[key] = _merged(below, value) if both else value  # type: ignore[arg-type]
+    return merged

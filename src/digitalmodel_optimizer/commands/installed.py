@@ -1,0 +1,74 @@
+"""What is known of every installed plugin: where from, what state, which hooks and options."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from digitalmodel_optimizer.contract import PluginError, PluginOptions
+from digitalmodel_optimizer.manager import (
+    BLOCK_VARIABLE,
+    Manager,
+    PluginReference,
+    blocked_by_environment,
+    hook_names,
+    installed_plugins,
+)
+
+ON = "on"
+
+
+@dataclass(frozen=True)
+class InstalledPlugin:
+    """A plugin as users see it. ``state`` is ``on``, or why it is not."""
+
+    name: str
+    distribution: str
+    value: str
+    summary: str = ""
+    state: str = ON
+    hooks: tuple[str, ...] = ()
+    declared: PluginOptions = field(default_factory=lambda: PluginOptions(""))
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON: types of options by name."""
+        content = asdict(self)
+        declared = content.pop("declared")
+        content["options"] = [
+            {**option, "kind": option["kind"].__name__} for option in declared["options"]
+        ]
+        return content
+
+
+def look_at_plugins() -> list[InstalledPlugin]:
+    """Load every installed plugin, each on its own, so that a bad one hides no other.
+
+    :raises PluginError: two plugins have the same name.
+    """
+    blocked = blocked_by_environment()
+    return [_look_at(reference, blocked) for reference in installed_plugins()]
+
+
+def _look_at(reference: PluginReference, blocked: frozenset[str]) -> InstalledPlugin:
+    def plugin(**known: Any) -> InstalledPlugin:
+        return InstalledPlugin(
+            reference.name, reference.distribution, reference.value, **known
+        )
+
+    try:
+        loaded = reference.load()
+    except Exception as error:
+        return plugin(state=f"cannot be imported: {type(error).__name__}: {error}")
+    manager = Manager()
+    try:
+        manager.add(loaded, reference)
+        manager.check()
+        declared = manager.options().get(reference.name, PluginOptions(""))
+    except PluginError as error:
+        return plugin(state=f"breaks the contract: {error}")
+    return plugin(
+        summary=declared.summary,
+        state=f"blocked by {BLOCK_VARIABLE}" if reference.name in blocked else ON,
+        hooks=tuple(name for name in hook_names() if hasattr(loaded, name)),
+        declared=declared,
+    )
