@@ -65,6 +65,7 @@ class WorkerProcess:
         self._process: Any = None
         self._exit: int | None = None
         self._manager: threading.Thread | None = None
+        self._call_queue: Any = None
         self._executor = self._new_executor(os.getpid())
 
     def _new_executor(self, *initargs: Any) -> Any:
@@ -106,6 +107,7 @@ class WorkerProcess:
         # loky has no public names for these; without them we only know less of how a worker ended.
         self._process = next(iter(getattr(self._executor, "_processes", {}).values()), None)
         self._manager = getattr(self._executor, "_executor_manager_thread", None)
+        self._call_queue = getattr(self._executor, "_call_queue", None)
         # With its own copy of the writing end closed, the parent sees the end of the stream when a
         # worker dies half-way through sending a result, instead of waiting for the rest for ever.
         writer = getattr(getattr(self._executor, "_result_queue", None), "_writer", None)
@@ -176,9 +178,14 @@ class WorkerProcess:
                 self.kill()
                 _join(process, manager, time.monotonic() + _KILL_WAIT_S)
             self._exit = process.exitcode
+        # loky does not wait for this daemon thread. It holds semaphores too, and if it let go of
+        # them while the interpreter ends, loky's resource tracker would complain of a leak.
+        feeder: threading.Thread | None = getattr(self._call_queue, "_thread", None)
+        if feeder is not None:
+            feeder.join(_KILL_WAIT_S)
         with self._starting:
             # loky's semaphores live as long as these objects.
-            self._executor = self._process = self._manager = None
+            self._executor = self._process = self._manager = self._call_queue = None
 
 
 def _join(process: Any, manager: threading.Thread | None, deadline: float) -> None:

@@ -73,7 +73,7 @@ def warm_up(process_file: ProcessFile) -> int:
     if prepare is not None:
         try:
             prepare()
-        except Exception:  # noqa: BLE001, S110 - it fails again on the first file, and is told then
+        except Exception:
             pass
     return os.getpid()
 
@@ -99,11 +99,11 @@ def serve(process_file: ProcessFile, threads: int) -> None:
             number, task = item
             try:
                 result, error = process_file(task), None
-            except BaseException as raised:  # noqa: BLE001 - the parent raises it
+            except BaseException as raised:
                 result, error = None, raised
             try:
                 answer(number, result, error)
-            except Exception as unsendable:  # noqa: BLE001 - whatever pickling raises
+            except Exception as unsendable:
                 text = f"the result of {task.file.path} cannot be sent back: {unsendable!r}"
                 answer(number, None, RuntimeError(text))
             del result, error

@@ -218,7 +218,7 @@ def _rendered(table: Any, path: Path, options: Mapping[str, Any]) -> bytes | Non
         if text is None:
             text = str(table.to_csv(None, **options))
         return text.encode("utf-8")
-    except Exception:  # noqa: BLE001 - whatever it is, the engine's own call raises it again
+    except Exception:
         return None
 
 

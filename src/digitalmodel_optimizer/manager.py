@@ -103,6 +103,23 @@ class Manager(pluggy.PluginManager):
             if unmarked:
                 raise PluginError(f"{_culprit(reference)}: {name} is not marked with @hookimpl")
 
+    def culprit(self, error: BaseException) -> str | None:
+        """Which plugin an exception came out of, for messages; None if it was none of ours.
+
+        Taken from the traceback: the innermost frame that runs in a plugin's own module.
+        """
+        by_module = {
+            reference.value.partition(":")[0]: reference
+            for reference in self.references
+            if reference.name not in BUILT_IN
+        }
+        found = None
+        trace = error.__traceback__
+        while trace is not None:
+            found = by_module.get(trace.tb_frame.f_globals.get("__name__", ""), found)
+            trace = trace.tb_next
+        return _culprit(found) if found is not None else None
+
     def options(self) -> dict[str, PluginOptions]:
         """What every loaded plugin says of itself, by plugin name."""
         found: dict[str, PluginOptions] = {}

@@ -128,9 +128,7 @@ class FakeControl:
             with self._lock:
                 self._running -= 1
 
-    def _attempts(
-        self, task: FileTask, run_once: Callable[[FileTask], FileResult]
-    ) -> FileResult:
+    def _attempts(self, task: FileTask, run_once: Callable[[FileTask], FileResult]) -> FileResult:
         while True:
             try:
                 result = run_once(task)

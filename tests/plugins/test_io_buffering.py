@@ -133,7 +133,7 @@ def attempt(write: Callable[[], Any]) -> str:
     """The name of the error that a write ends with, or nothing."""
     try:
         write()
-    except Exception as error:  # noqa: BLE001 - whichever pandas raises
+    except Exception as error:
         return repr(error)
     return ""
 
@@ -156,6 +156,24 @@ def test_a_table_has_the_bytes_and_the_errors_of_pandas(
     assert failed == [attempt(lambda: table.to_csv(theirs, **options))]
     assert result.error is None
     assert ours.read_bytes() == theirs.read_bytes()
+
+
+numbers = st.lists(st.floats() | st.integers(-9, 9).map(lambda n: 10.0**n), min_size=3, max_size=3)
+whole = st.lists(st.integers(-(2**63), 2**63 - 1), min_size=3, max_size=3)
+
+
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.dictionaries(text, numbers | whole, max_size=4))
+def test_a_table_of_numbers_has_the_bytes_of_pandas(
+    tmp_path: Path, data: dict[str, list[Any]]
+) -> None:
+    """As the engine writes its time series: without an index."""
+    table = pd.DataFrame(data)
+    test_a_table_has_the_bytes_and_the_errors_of_pandas.hypothesis.inner_test(  # type: ignore[attr-defined]
+        tmp_path, table, {"index": False}
+    )
 
 
 def test_a_large_table_is_written_in_several_pieces(tmp_path: Path) -> None:
@@ -452,9 +470,7 @@ def test_files_are_read_to_their_end_and_missing_ones_ignored(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks Linux what is in its cache")
-def test_a_file_read_ahead_is_in_the_system_cache_as_a_whole(
-    files: list[SimulationFile],
-) -> None:
+def test_a_file_read_ahead_is_in_the_system_cache_as_a_whole(files: list[SimulationFile]) -> None:
     path = files[1].path
     with open(path, "rb") as stream:
         os.fsync(stream.fileno())
@@ -470,7 +486,7 @@ def _cached(path: str) -> Any:
     """The part of a file that is in the page cache, by fincore of util-linux; None without it."""
     try:
         out = subprocess.run(
-            ["fincore", "--bytes", "--noheadings", "--output", "RES", path],  # noqa: S607
+            ["fincore", "--bytes", "--noheadings", "--output", "RES", path],
             capture_output=True,
             text=True,
             check=True,

@@ -78,6 +78,9 @@ def command(
 
 
 def _demand_host() -> None:
+    from digitalmodel_optimizer import _activation
+
+    _activation.stop_watching()  # the host is looked for here, and only imported in other processes
     missing = [name for name, module in _HOST if importlib.util.find_spec(module) is None]
     if missing:
         typer.echo(
@@ -101,14 +104,16 @@ def _run(
     from digitalmodel_optimizer.demo.tables import figures, print_comparisons
 
     outcomes = []
-    with console.status("", spinner="line") as status:
-        with Demo(folder, host_arguments(backend), status.update) as demo:
-            for study in choose_studies(name, files, size_mb):
-                console.print(_what(study), soft_wrap=True)
-                outcome = demo.run(study)
-                print_comparisons(console, outcome, quiet=quiet)
-                console.print()
-                outcomes.append(outcome)
+    with (
+        console.status("", spinner="line") as status,
+        Demo(folder, host_arguments(backend), status.update) as demo,
+    ):
+        for study in choose_studies(name, files, size_mb):
+            console.print(_what(study), soft_wrap=True)
+            outcome = demo.run(study)
+            print_comparisons(console, outcome, quiet=quiet)
+            console.print()
+            outcomes.append(outcome)
     console.print(figures(outcomes))
     return 0 if all(outcome.same for outcome in outcomes) else 1
 

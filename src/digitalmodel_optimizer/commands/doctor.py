@@ -45,7 +45,7 @@ def _print(checks: Sequence[Check]) -> None:
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True, style="bold")
-    table.add_column()
+    table.add_column(overflow="fold")
     for check in checks:
         said = Text(check.found)
         if check.advice:

@@ -16,6 +16,7 @@ from digitalmodel_optimizer.manager import (
 )
 
 ON = "on"
+OPTIONS_HOOK = "optimizer_options"  # every plugin has it
 
 
 @dataclass(frozen=True)
@@ -51,13 +52,11 @@ def look_at_plugins() -> list[InstalledPlugin]:
 
 def _look_at(reference: PluginReference, blocked: frozenset[str]) -> InstalledPlugin:
     def plugin(**known: Any) -> InstalledPlugin:
-        return InstalledPlugin(
-            reference.name, reference.distribution, reference.value, **known
-        )
+        return InstalledPlugin(reference.name, reference.distribution, reference.value, **known)
 
     try:
         loaded = reference.load()
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - a plugin's own fault, of whatever kind
         return plugin(state=f"cannot be imported: {type(error).__name__}: {error}")
     manager = Manager()
     try:
@@ -69,6 +68,8 @@ def _look_at(reference: PluginReference, blocked: frozenset[str]) -> InstalledPl
     return plugin(
         summary=declared.summary,
         state=f"blocked by {BLOCK_VARIABLE}" if reference.name in blocked else ON,
-        hooks=tuple(name for name in hook_names() if hasattr(loaded, name)),
+        hooks=tuple(
+            name for name in hook_names() if hasattr(loaded, name) and name != OPTIONS_HOOK
+        ),
         declared=declared,
     )

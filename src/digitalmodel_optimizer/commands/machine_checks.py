@@ -17,9 +17,7 @@ _LITTLE_MB = 1000.0
 _OPTIONAL_BACKENDS = ("dask", "ray")
 
 
-def check_budgets(
-    settings: Settings | None, plugins: Sequence[InstalledPlugin]
-) -> Iterator[Check]:
+def check_budgets(settings: Settings | None, plugins: Sequence[InstalledPlugin]) -> Iterator[Check]:
     """CPUs, memory, native threads, licences and the user's ceiling, as a batch would find them."""
     machine = measure_machine()
     options = _allocation_options(settings, plugins)

@@ -11,7 +11,7 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rich.table import Table
+    from rich.console import Group
 
     from digitalmodel_optimizer.commands.installed import InstalledPlugin
     from digitalmodel_optimizer.contract import Option, Settings
@@ -95,23 +95,23 @@ def _hooks(item: InstalledPlugin) -> str:
     return ", ".join(name.removeprefix("optimizer_") for name in item.hooks) or "none"
 
 
-def _options(item: InstalledPlugin, settings: Settings | None) -> Table:
+def _options(item: InstalledPlugin, settings: Settings | None) -> Group:
+    """Two lines an option: name and value, then what it takes and what it does."""
+    from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(
-        title=f"orcaflex.parallel.plugins.{item.name}", title_justify="left", expand=True
-    )
-    table.add_column("option", no_wrap=True)
-    table.add_column("default" if settings is None else "value (default)", max_width=24)
-    table.add_column("takes", max_width=24)
-    table.add_column("what it does", ratio=1)
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True, style="bold")
+    table.add_column(overflow="fold")
     for option in item.declared.options:
-        value = _value(option.default)
+        value = f"{_value(option.default)} (default)"
         if settings is not None:
-            value = f"{_value(settings.plugin(item.name).get(option.name))} ({value})"
-        table.add_row(option.name, Text(value), takes(option), option.help)
-    return table
+            value = f"{_value(settings.plugin(item.name).get(option.name))}, default {value[:-10]}"
+        said = Text(value, style="cyan")
+        said.append(f"\n{option.help} ({takes(option)})", style="default")
+        table.add_row(f"  {option.name}", said)
+    return Group(Text(f"\norcaflex.parallel.plugins.{item.name}", style="bold"), table)
 
 
 def _value(value: Any) -> str:

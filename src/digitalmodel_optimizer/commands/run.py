@@ -45,7 +45,6 @@ def run_host(arguments: list[str]) -> None:
 
     os.environ[peek.RUN_VARIABLE] = str(os.getpid())
     sys.argv = ["digitalmodel", *arguments]
-    _activation.stop_watching()
     if _activation.switched_off():
         _say(f"switched off by {_activation.ENVIRONMENT_VARIABLE}; the engine runs untouched")
     elif peek.command_line_enables():
@@ -63,6 +62,9 @@ def run_host(arguments: list[str]) -> None:
 def _host_is_there() -> bool:
     import importlib.util
 
+    from digitalmodel_optimizer import _activation
+
+    _activation.stop_watching()  # from here on it is for us to say whether we stand in
     return importlib.util.find_spec("digitalmodel") is not None
 
 
@@ -73,7 +75,9 @@ def _no_such_file(config: str) -> str:
     except OSError:
         return f"there is no file {config}, nor the folder"
     near = difflib.get_close_matches(path.name, others, n=1)
-    return f"there is no file {config}" + (f"; did you mean {path.with_name(near[0])}?" if near else "")
+    return f"there is no file {config}" + (
+        f"; did you mean {path.with_name(near[0])}?" if near else ""
+    )
 
 
 def _say(text: str) -> None:

@@ -49,7 +49,9 @@ def host_arguments(backend: str | None) -> list[str]:
     """What stands behind ``dm_fsts.yml`` on the host's command line."""
     if backend is None:
         return []
-    return [repr({"orcaflex": {"parallel": {"plugins": {"hybrid-executor": {"backend": backend}}}}})]
+    return [
+        repr({"orcaflex": {"parallel": {"plugins": {"hybrid-executor": {"backend": backend}}}}})
+    ]
 
 
 class Demo:
@@ -67,7 +69,7 @@ class Demo:
         self._environment = bytecode_environment(folder)
         self._warm_up = start_warm_up(folder, self._environment)
 
-    def __enter__(self) -> Demo:
+    def __enter__(self) -> Demo:  # noqa: PYI034 - Self came with Python 3.11
         return self
 
     def __exit__(self, *_: object) -> None:

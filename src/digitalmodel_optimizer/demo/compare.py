@@ -72,7 +72,9 @@ def _first_difference(one: Path, other: Path) -> int | None:
             a, b = left.read(_BLOCK), right.read(_BLOCK)
             if a != b:
                 pairs = zip(a, b, strict=False)
-                return start + next((i for i, (x, y) in enumerate(pairs) if x != y), min(len(a), len(b)))
+                return start + next(
+                    (i for i, (x, y) in enumerate(pairs) if x != y), min(len(a), len(b))
+                )
             if not a:
                 return None
             start += len(a)

@@ -150,49 +150,68 @@ def configuration(study: Study, enabled: bool, files: str = "sim") -> dict[str, 
 
 
 def _summary_groups(study: Study) -> Iterator[dict[str, Any]]:
-    yield {"Label": "vessel_motions", "Columns": [
-        _history(vessel, variable, statistic)
-        for vessel in study.vessels[:2]
-        for variable in ("X", "Y", "Rotation 1", "Rotation 2")
-        for statistic in ("Min", "Max")
-    ]}
-    yield {"Label": "struts", "Columns": [
-        *(_static(f"Strut{number}", "Connection Force") for number in _first(study.struts, 8)),
-        *(
-            _history(f"Strut{number}", "Connection Force", statistic)
-            for number in _first(study.struts, 8)
+    yield {
+        "Label": "vessel_motions",
+        "Columns": [
+            _history(vessel, variable, statistic)
+            for vessel in study.vessels[:2]
+            for variable in ("X", "Y", "Rotation 1", "Rotation 2")
             for statistic in ("Min", "Max")
-        ),
-    ]}
-    yield {"Label": "moorings", "Columns": [
-        *(_static(f"Mooring{n}", "Effective Tension", ["End A"]) for n in _first(study.mooring_lines, 8)),
-        *(
-            _history(f"Mooring{n}", "Effective Tension", "Max", ["End A"])
-            for n in _first(study.mooring_lines, 8)
-        ),
-        *(_range(f"Mooring{n}", "Bend Moment", "Max") for n in _first(study.mooring_lines, 4)),
-        *(
-            _range(f"Mooring{n}", "Effective Tension", statistic)
-            for n in _first(study.mooring_lines, 2)
-            for statistic in ("Min", "Max")
-        ),
-        *(_history(f"Hawser{n}", "Tension", "Max") for n in _first(study.hawsers, 8)),
-    ]}
-    yield {"Label": "environment", "Columns": [
-        _data("wave_hs", ["WaveHs", 0]),
-        _data("current_speed", ["RefCurrentSpeed"]),
-    ]}
+        ],
+    }
+    yield {
+        "Label": "struts",
+        "Columns": [
+            *(_static(f"Strut{number}", "Connection Force") for number in _first(study.struts, 8)),
+            *(
+                _history(f"Strut{number}", "Connection Force", statistic)
+                for number in _first(study.struts, 8)
+                for statistic in ("Min", "Max")
+            ),
+        ],
+    }
+    yield {
+        "Label": "moorings",
+        "Columns": [
+            *(
+                _static(f"Mooring{n}", "Effective Tension", ["End A"])
+                for n in _first(study.mooring_lines, 8)
+            ),
+            *(
+                _history(f"Mooring{n}", "Effective Tension", "Max", ["End A"])
+                for n in _first(study.mooring_lines, 8)
+            ),
+            *(_range(f"Mooring{n}", "Bend Moment", "Max") for n in _first(study.mooring_lines, 4)),
+            *(
+                _range(f"Mooring{n}", "Effective Tension", statistic)
+                for n in _first(study.mooring_lines, 2)
+                for statistic in ("Min", "Max")
+            ),
+            *(_history(f"Hawser{n}", "Tension", "Max") for n in _first(study.hawsers, 8)),
+        ],
+    }
+    yield {
+        "Label": "environment",
+        "Columns": [
+            _data("wave_hs", ["WaveHs", 0]),
+            _data("current_speed", ["RefCurrentSpeed"]),
+        ],
+    }
 
 
 def _time_series_groups(study: Study) -> Iterator[dict[str, Any]]:
-    yield {"Label": "motions", "Columns": [
-        _series(vessel, variable)
-        for vessel in study.vessels[:2]
-        for variable in ("X", "Y")
-    ]}
-    yield {"Label": "forces", "Columns": [
-        _series(f"Strut{number}", "Connection Force") for number in _first(study.struts, 4)
-    ]}
+    yield {
+        "Label": "motions",
+        "Columns": [
+            _series(vessel, variable) for vessel in study.vessels[:2] for variable in ("X", "Y")
+        ],
+    }
+    yield {
+        "Label": "forces",
+        "Columns": [
+            _series(f"Strut{number}", "Connection Force") for number in _first(study.struts, 4)
+        ],
+    }
 
 
 def _first(count: int, most: int) -> range:

@@ -74,9 +74,7 @@ def figures(outcomes: Sequence[Outcome]) -> Group:
             *_figures(outcome.plugins),
             _backend(outcome.plugins),
         )
-        table.add_row(
-            "", Text("ratio", style="bold"), *_ratios(outcome), "", end_section=True
-        )
+        table.add_row("", Text("ratio", style="bold"), *_ratios(outcome), "", end_section=True)
     return Group(table, *_decisions(outcomes), Text(HONEST, style="dim"))
 
 

@@ -57,7 +57,9 @@ def _clock_for(layout: Layout, spans: list[float]) -> Callable[[ModuleType], Non
             del instance.post_process
 
     def clock(module: ModuleType) -> None:
-        wrapt.wrap_function_wrapper(module, f"{layout.post_process_class}.post_process_router", route)
+        wrapt.wrap_function_wrapper(
+            module, f"{layout.post_process_class}.post_process_router", route
+        )
 
     return clock
 

@@ -13,8 +13,10 @@ from digitalmodel_optimizer import __version__
 from digitalmodel_optimizer.contract import (
     Batch,
     BatchReport,
+    OptimizerError,
     OptimizerWarning,
     OutputError,
+    PluginError,
     Settings,
     SimulationFile,
 )
@@ -79,9 +81,29 @@ def run_post_process(host: Host, engine: Any, cfg: Any) -> BatchReport:
     """Do what ``engine.post_process(cfg)`` does, through the plugins.
 
     :raises SettingsError, PluginError, OutputError: before any file is opened.
+    :raises PluginError: a plugin of somebody else failed; it is named.
     :raises OutputError: outputs can no longer be written.
     """
     manager, engine_defaults, settings = load_plugins(cfg)
+    try:
+        return _run(host, engine, cfg, manager, engine_defaults, settings)
+    except OptimizerError:
+        raise
+    except Exception as error:
+        culprit = manager.culprit(error)
+        if culprit is None:
+            raise
+        raise PluginError(f"{culprit}: {type(error).__name__}: {error}") from error
+
+
+def _run(
+    host: Host,
+    engine: Any,
+    cfg: Any,
+    manager: Manager,
+    engine_defaults: EngineDefaults,
+    settings: Settings,
+) -> BatchReport:
     display = ProgressDisplay()
     if settings.progress:
         manager.register(display, name="progress")

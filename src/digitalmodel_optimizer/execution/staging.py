@@ -38,14 +38,27 @@ class Staging:
         self._published: dict[str, int] = {}
         try:
             os.makedirs(self.folder, exist_ok=True)
-            probe = Path(self.folder, "writable")
-            probe.write_bytes(b"")
-            probe.unlink()
+            self._lock()
         except OSError as error:
             raise OutputError(
                 f"the results folder {results_folder} cannot be written to: {error.strerror}; "
                 "free it or choose another (file_management.output_directory)"
             ) from error
+
+    def _lock(self) -> None:
+        """Keep a second run of the same batch out while this one is alive."""
+        import psutil
+
+        owner = Path(self.folder, "owner")
+        with contextlib.suppress(OSError, ValueError, psutil.Error):
+            pid, started = owner.read_text().split()
+            other = psutil.Process(int(pid))
+            if int(pid) != os.getpid() and str(other.create_time()) == started:
+                raise OutputError(
+                    f"process {pid} is running this very batch into {self.results_folder}; "
+                    "wait for it or end it"
+                )
+        owner.write_text(f"{os.getpid()} {psutil.Process().create_time()}")
 
     def publish(self, result: FileResult) -> FileError | None:
         """Move a file's outputs into place; on a name that two files share the later file wins.

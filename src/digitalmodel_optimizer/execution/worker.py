@@ -89,8 +89,12 @@ class Worker:
         try:
             result = self.manager.hook.optimizer_process_file(task=task, settings=self.settings)
         except Exception as error:  # a plugin's fault costs this file, not the batch
+            fault = describe(error)
+            culprit = self.manager.culprit(error)
+            if culprit is not None:
+                fault = replace(fault, message=f"{culprit}: {fault.message}")
             return FileResult(
-                file=task.file, error=describe(error), attempt=task.attempt, worker=os.getpid()
+                file=task.file, error=fault, attempt=task.attempt, worker=os.getpid()
             )
         return _with_sizes(result)
 

@@ -36,10 +36,10 @@ def make_console(stream: TextIO | None = None, width: int | None = None) -> Cons
     """
     from rich.console import Console
 
-    stream = sys.stderr if stream is None else stream
+    stream = standard_stream("stderr") if stream is None else stream
     if stream is None:
         return None
-    if width is None and not _is_terminal(stream):
+    if width is None and not is_terminal(stream):
         width = PLAIN_WIDTH
     return Console(
         file=TolerantStream(stream),  # type: ignore[arg-type]
@@ -51,7 +51,23 @@ def make_console(stream: TextIO | None = None, width: int | None = None) -> Cons
     )
 
 
-def _is_terminal(stream: TextIO) -> bool:
+def standard_stream(name: str) -> TextIO | None:
+    """``sys.stdout`` or ``sys.stderr``; on a terminal the original one, from under any wrapper.
+
+    The host calls ``colorama.init(strip=True)``, which takes every control sequence out of what is
+    written to ``sys.stderr``, terminal or not.
+    """
+    stream: TextIO | None = getattr(sys, name)
+    original: TextIO | None = getattr(sys, f"__{name}__")
+    if stream is None or original is None or not (is_terminal(stream) and is_terminal(original)):
+        return stream
+    try:
+        return original if stream.fileno() == original.fileno() else stream
+    except (OSError, ValueError, AttributeError):
+        return stream
+
+
+def is_terminal(stream: TextIO) -> bool:
     try:
         return stream.isatty()
     except (AttributeError, ValueError):  # not a real stream, or closed

@@ -7,7 +7,6 @@ which comes back at the next tick. Hundreds of lines at once so cost what they w
 from __future__ import annotations
 
 import contextlib
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from digitalmodel_optimizer.contract import Progress
+from digitalmodel_optimizer.monitoring.console import is_terminal, standard_stream
 from digitalmodel_optimizer.monitoring.standing import left, names, rate, sentence
 
 TICK_S = 0.25
@@ -66,7 +66,7 @@ class LiveDisplay:
         while not self._closing.wait(TICK_S):
             try:
                 self._draw()
-            except Exception:  # the terminal has gone away; the batch goes on
+            except Exception:  # noqa: BLE001 - the terminal has gone away; the batch goes on
                 return
 
     def _draw(self) -> None:
@@ -127,8 +127,8 @@ def _running(progress: Progress) -> str:
 
 
 def _terminal_streams() -> Iterator[TextIO]:
-    for stream in (sys.stdout, sys.stderr):
-        if stream is not None and stream.isatty():
+    for stream in (standard_stream("stdout"), standard_stream("stderr")):
+        if stream is not None and is_terminal(stream):
             yield stream
 
 

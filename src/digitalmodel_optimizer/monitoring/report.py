@@ -130,9 +130,12 @@ def _headline(content: dict[str, Any]) -> str:
 def _lines(content: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """The report below its headline: a label, and a sentence or two."""
     if content["interrupted"]:
-        yield "go on", (
-            f"{count(content['files_left'], 'file')} left; the same command goes on where this "
-            "run stopped"
+        yield (
+            "go on",
+            (
+                f"{count(content['files_left'], 'file')} left; the same command goes on where this "
+                "run stopped"
+            ),
         )
     yield "rate", f"{content['files_per_s']:.3g} files/s, {amount(content['mb_per_s'])}/s"
     yield "ran on", _ran_on(content)

@@ -1,0 +1,105 @@
+"""``plugins`` and ``doctor``: what is there, what state it is in, what to do."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from digitalmodel_optimizer.demo.study import DM_FSTS, write_configuration
+from digitalmodel_optimizer.manager import BUILT_IN
+
+
+def test_plugins_are_listed_with_their_state(dmo) -> None:
+    done = dmo("plugins", DIGITALMODEL_OPTIMIZER_BLOCK="gc")
+    assert done.returncode == 0, done.stderr
+    for name in BUILT_IN:
+        assert name in done.stdout
+    assert "blocked" in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+def test_plugins_as_json_with_the_values_of_a_batch(dmo, tmp_path: Path) -> None:
+    (tmp_path / "batch.yml").write_text(
+        "orcaflex: {parallel: {enabled: True, plugins: {gc: False, "
+        "thread-allocation: {licences: 3}}}}\n"
+    )
+    done = dmo("plugins", "--json", "--config", "batch.yml")
+    found = {item["name"]: item for item in json.loads(done.stdout)}
+    assert set(BUILT_IN) <= set(found)
+    assert found["gc"]["state"] == "off in batch.yml"
+    assert found["thread-allocation"]["values"]["licences"] == 3
+    assert "optimizer_allocate" in found["thread-allocation"]["hooks"]
+    assert found["thread-allocation"]["distribution"] == "digitalmodel-optimizer"
+
+
+def test_options_have_unit_default_and_range(dmo) -> None:
+    done = dmo("plugins", "--options", "--hooks")
+    assert "orcaflex.parallel.plugins.thread-allocation" in done.stdout
+    assert "memory_budget_mb" in done.stdout
+    assert "hooks: configure" in " ".join(done.stdout.split())
+
+
+def test_wrong_settings_are_told_by_plugins_and_doctor(dmo, tmp_path: Path) -> None:
+    (tmp_path / "batch.yml").write_text(
+        "orcaflex:\n  parallel:\n    enabled: True\n    plugins: {gcc: {}}\n"
+    )
+    done = dmo("plugins", "--config", "batch.yml")
+    assert done.returncode == 2
+    assert "did you mean gc?" in done.stderr
+    done = dmo("doctor", "batch.yml", "--json")
+    faults = [item for item in json.loads(done.stdout) if item["name"] == "settings"]
+    assert done.returncode == 1
+    assert "line 4" in faults[0]["found"]
+
+
+def test_doctor_finds_nothing_wrong_with_the_demo_batch(dmo, tmp_path: Path) -> None:
+    write_configuration(tmp_path, DM_FSTS, enabled=True)
+    done = dmo("doctor", "dm_fsts.yml")
+    assert done.returncode == 0, done.stdout
+    assert "fail" not in [line.split(" ")[0] for line in done.stdout.splitlines()]
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    text = " ".join(done.stdout.split())
+    assert "yes: orcaflex.parallel.enabled in dm_fsts.yml, line" in text
+    assert "merged: orcaflex_post_process.yml <- dm_fsts.yml" in text
+    assert "logical CPU" in text
+
+
+def test_doctor_says_what_would_stop_a_run(dmo, tmp_path: Path) -> None:
+    (tmp_path / "batch.yml").write_text("meta: {basename: orcaflex_post_process}\n")
+    done = dmo("doctor", "batch.yml", "--json", DIGITALMODEL_OPTIMIZER="off")
+    states = {item["name"]: item for item in json.loads(done.stdout)}
+    assert done.returncode == 1
+    assert states["base configuration"]["state"] == "fail"
+    assert "test_data" in states["base configuration"]["advice"]
+    assert states["enabled"]["state"] == "warn"
+    assert states["activation"]["state"] == "warn"
+
+
+@pytest.mark.parametrize("content", ["a: [", "- a\n", ""])
+def test_doctor_survives_a_file_that_is_no_configuration(dmo, tmp_path: Path, content: str) -> None:
+    (tmp_path / "batch.yml").write_text(content)
+    done = dmo("doctor", "batch.yml", "--json")
+    states = {item["name"]: item["state"] for item in json.loads(done.stdout)}
+    assert states["configuration"] == "fail"
+    assert done.returncode == 1
+
+
+def test_help_imports_nothing_heavy() -> None:
+    check = (
+        "import sys; from digitalmodel_optimizer.commands import main\n"
+        "sys.argv = ['dmo', '--help']\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "print([n for n in ('numpy', 'pandas', 'joblib', 'digitalmodel', 'psutil') "
+        "if n in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", check], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stderr.strip() == "[]"
+    for command in ("run", "demo", "plugins", "doctor"):
+        assert command in done.stdout

@@ -1,0 +1,308 @@
+"""Every way in which a user reaches the engine: command, script, wheel, unknown host."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import command
+import pytest
+from batches import column, every_summary, series, write
+from host_process import STAND_IN, environment, first_difference, read_tree
+
+PROJECT = Path(__file__).parents[2]
+SUMMARY = [("main", [column("x", "FST1", "X"), column("hs", "Environment", ["WaveHs"], "GetData")])]
+SERIES = [("motions", [series("x", "FST1", "X")])]
+ENABLED = {"enabled": True, "use_processes": False}
+RAN = "digitalmodel-optimizer"
+Finished = subprocess.CompletedProcess
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for number, size in ((2, 0.4), (1, 0.1), (3, 0.2)):
+        write(tmp_path / "sim", f"case_{number}", seed=number, size_mb=size)
+    return tmp_path
+
+
+def compare(folder: Path, config: Path, *more: str) -> tuple[Finished[str], Finished[str]]:
+    """Run a command without and with us, and hold that what it writes is the same."""
+    results = folder / "results"
+    outcomes = []
+    for state in ("off", ""):
+        shutil.rmtree(results, ignore_errors=True)
+        done = command.run(config, *more, variables={"DIGITALMODEL_OPTIMIZER": state})
+        assert done.returncode == 0, done.stderr[-3000:]
+        outcomes.append((done, read_tree(results)))
+    (plain, expected), (ours, found) = outcomes
+    assert any(name.endswith(".csv") for name in expected)
+    difference = first_difference(_timeless(expected), _timeless(found))
+    assert difference is None, difference
+    return plain, ours
+
+
+def _timeless(files: dict[str, bytes]) -> dict[str, bytes]:
+    """The final configuration without its start time, the one thing that differs in every run."""
+    return {
+        name: b"\n".join(line for line in content.splitlines() if b"start_time: 20" not in line)
+        if name.endswith(".yml")
+        else content
+        for name, content in files.items()
+    }
+
+
+def test_the_command_that_users_type_gives_the_same_bytes(folder: Path) -> None:
+    cfg = command.user_configuration(folder, every_summary(), SERIES, parallel=ENABLED)
+    plain, ours = compare(folder, command.prepare(folder, cfg))
+    assert RAN not in plain.stderr
+    assert "3 files" in ours.stdout + ours.stderr
+
+
+def test_a_dict_literal_behind_the_file_is_merged_as_ever(folder: Path) -> None:
+    cfg = command.user_configuration(folder, SUMMARY, SERIES, parallel=ENABLED)
+    literal = (
+        "{'meta': {'label': 'late'}, 'file_management': {'filename': {'pattern': 'case_1'}}}"
+    )
+    _, ours = compare(folder, command.prepare(folder, cfg), literal)
+    assert (folder / "results" / "dm_fsts_late_main.csv").exists()
+    assert not (folder / "results" / "case_2_motions.csv").exists()
+
+
+def test_key_value_arguments_and_enabling_by_argument(folder: Path) -> None:
+    cfg = command.user_configuration(folder, SUMMARY, SERIES)
+    del cfg["orcaflex"]["parallel"]
+    literal = "{'orcaflex': {'parallel': {'enabled': True, 'use_processes': False}}}"
+    _, ours = compare(folder, command.prepare(folder, cfg), literal)
+    assert "3 files" in ours.stdout + ours.stderr
+    cfg = command.user_configuration(folder, SUMMARY, SERIES, parallel=ENABLED)
+    compare(folder, command.prepare(folder, cfg), "--meta", "label=cli", "--workers", "2")
+    assert (folder / "results" / "dm_fsts_cli_main.csv").exists()
+
+
+def test_a_failed_file_makes_the_command_fail_and_keeps_all_others(folder: Path) -> None:
+    (folder / "sim" / "case_bad.sim").write_bytes(b"no simulation")
+    cfg = command.user_configuration(folder, SUMMARY, SERIES, parallel=ENABLED)
+    done = command.run(command.prepare(folder, cfg))
+    assert done.returncode == 1
+    assert "1 of 4 files failed; all others are saved" in " ".join(done.stderr.split())
+    assert "case_bad.sim" in done.stderr
+    rows = (folder / "results" / "dm_fsts_main.csv").read_text().splitlines()
+    assert len(rows) == 4
+    assert (folder / "results" / "case_bad_error.log").exists()
+    assert (folder / "results" / "dm_fsts.yml").exists(), "the engine's last step was not done"
+
+
+def test_settings_faults_are_all_listed_with_path_and_line_before_any_file_is_opened(
+    folder: Path,
+) -> None:
+    cfg = command.user_configuration(folder, SUMMARY, SERIES)
+    cfg["orcaflex"]["parallel"] = {
+        "enabled": True,
+        "threads": "lots",
+        "timeout_per_file": -1,
+        "plugins": {
+            "gcc": {"enabled": True},
+            "hybrid-executor": {"bakend": "loky", "idle_worker_s": "soon"},
+            "thread-allocation": {"memory_share": 7},
+        },
+    }
+    config = command.prepare(folder, cfg)
+    log = folder / "log"
+    log.mkdir()
+    done = command.run(config, variables={"SIMULATED_ORCAFLEX_LOG": str(log)})
+    assert done.returncode == 2
+    said = " ".join(done.stderr.split())
+    lines = config.read_text().splitlines()
+    for key, words in {
+        "threads": "takes a whole number or auto, not 'lots'",
+        "timeout_per_file": "below the least of 1",
+        "gcc": "is no plugin; did you mean gc?",
+        "bakend": "is no option; did you mean backend?",
+        "idle_worker_s": "takes a number of seconds, not 'soon'",
+        "memory_share": "above the most of 1",
+    }.items():
+        number = next(n for n, line in enumerate(lines, 1) if line.strip().startswith(f"{key}:"))
+        assert f"{key} (line {number}) " in said
+        assert words in said
+    assert "6 settings" in said
+    assert not list((folder / "results").glob("*.csv"))
+    from simulated_orcaflex import read_log
+
+    assert sum(record.loaded for record in read_log(log)) == 0
+
+
+SCRIPT = """
+import sys
+from digitalmodel.engine import engine
+config, *rest = sys.argv[1:]
+try:
+    for name in [config, *rest]:
+        sys.argv[1] = name          # the host looks at its command line, whoever calls it
+        engine(name)
+except Exception as error:
+    print(type(error).__name__, error)
+    sys.exit(3)
+"""
+
+
+def script(folder: Path, code: str, *more: str, **variables: str) -> Finished[str]:
+    path = folder / "script.py"
+    path.write_text(code)
+    return subprocess.run(
+        [sys.executable, str(path), *more],
+        cwd=folder,
+        env=environment(**STAND_IN, **variables),
+        capture_output=True,
+        text=True,
+        timeout=command.TIMEOUT_S,
+        check=False,
+    )
+
+
+def test_a_script_may_enable_a_later_call_after_one_that_was_not_enabled(folder: Path) -> None:
+    off = command.user_configuration(folder, SUMMARY, SERIES, parallel={"enabled": False})
+    on = command.user_configuration(folder, SUMMARY, SERIES, parallel=ENABLED)
+    first = command.prepare(folder, off, "first.yml")
+    second = command.prepare(folder, on, "second.yml")
+    done = script(folder, SCRIPT, first.name, second.name)
+    assert done.returncode == 0, done.stderr[-3000:]
+    said = done.stdout + done.stderr
+    assert said.count("Post-processing file:") == 6
+    assert "3 files" in said.partition("second")[2]
+    results = folder / "results"
+    assert (results / "first_main.csv").read_bytes() == (results / "second_main.csv").read_bytes()
+
+
+def test_a_script_gets_an_exception_for_failed_files_once_everything_is_saved(
+    folder: Path,
+) -> None:
+    (folder / "sim" / "case_bad.sim").write_bytes(b"no simulation")
+    cfg = command.user_configuration(folder, SUMMARY, SERIES, parallel=ENABLED)
+    done = script(folder, SCRIPT, command.prepare(folder, cfg).name)
+    assert done.returncode == 3
+    assert "FilesFailedError 1 of 4 files failed" in done.stdout
+    assert (folder / "results" / "dm_fsts.yml").exists()
+
+
+def test_spawned_workers_of_a_script_without_a_main_guard_do_not_run_it_again(
+    folder: Path,
+) -> None:
+    """loky's workers import nothing of the script."""
+    parallel = {
+        "enabled": True,
+        "threads": 2,
+        "plugins": {
+            "hybrid-executor": {"backend": "loky"},
+            "thread-allocation": {"size_classes": "2", "assumed_mb_per_s": 0.1},
+        },
+    }
+    cfg = command.user_configuration(folder, SUMMARY, SERIES, parallel=parallel)
+    code = SCRIPT.replace("import sys\n", "import sys\nprint('script runs')\n", 1)
+    done = script(folder, code, command.prepare(folder, cfg).name)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.count("script runs") == 1
+    assert done.stdout.count("Post-processing file:") == 3
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built once from the checkout."""
+    pytest.importorskip("hatchling")
+    folder = tmp_path_factory.mktemp("wheel")
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)],
+        cwd=PROJECT,
+        env=environment(),
+        check=True,
+        capture_output=True,
+    )
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The interpreter of a new virtual environment that has the wheel, the host by a path file."""
+    import venv
+
+    folder = tmp_path_factory.mktemp("venv")
+    venv.create(folder, with_pip=False, symlinks=os.name != "nt")
+    paths = {"base": str(folder), "platbase": str(folder)}
+    site = Path(sysconfig.get_path("purelib", "venv", paths))
+    with zipfile.ZipFile(wheel) as archive:  # a pure wheel's installation is to be unpacked
+        archive.extractall(site)
+    # Behind ours on the path, and its own .pth files are not read: no editable installation.
+    (site / "zz_host.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    yield Path(sysconfig.get_path("scripts", "venv", paths)) / Path(sys.executable).name
+
+
+def test_the_wheel_holds_the_path_file_and_all_packages(wheel: Path) -> None:
+    names = zipfile.ZipFile(wheel).namelist()
+    assert "digitalmodel_optimizer.pth" in names
+    roots = {name.split("/")[0] for name in names if "/" in name}
+    assert {"digitalmodel_optimizer", "digitalmodel_optimizer_plugins"} <= roots
+    assert not [name for name in names if name.startswith("tests") or "__pycache__" in name]
+
+
+def test_a_wheel_that_is_installed_is_enough(
+    installed: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parallel = {"enabled": True, "threads": 2, "plugins": {"hybrid-executor": {"backend": "loky"}}}
+    cfg = command.user_configuration(folder, SUMMARY, SERIES, parallel=parallel)
+    config = command.prepare(folder, cfg)
+    monkeypatch.setattr(sys, "executable", str(installed))
+    probe = "import digitalmodel_optimizer as d; print(d.__file__)"
+    found = subprocess.run(
+        [str(installed), "-c", probe], env=environment(), capture_output=True, text=True, check=True
+    )
+    assert Path(found.stdout.strip()).is_relative_to(installed.parents[1])
+    _, ours = compare(folder, config)
+    assert "loky" in ours.stdout + ours.stderr
+
+
+OLD_LAYOUT = {
+    "digitalmodel/__init__.py": "",
+    "digitalmodel/__main__.py": "from digitalmodel.engine import engine\nengine()\n",
+    "digitalmodel/engine.py": "def engine():\n    print('the old engine ran')\n",
+    "digitalmodel/custom/__init__.py": "",
+    "digitalmodel/custom/orcaflex_post_process.py": "",
+}
+
+
+@pytest.fixture
+def old_host(tmp_path: Path) -> Path:
+    for name, text in OLD_LAYOUT.items():
+        path = tmp_path / "old" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return tmp_path / "old"
+
+
+def test_an_unknown_layout_gets_one_clear_line_and_runs_untouched(
+    folder: Path, old_host: Path
+) -> None:
+    cfg = command.user_configuration(folder, SUMMARY, SERIES, parallel=ENABLED)
+    config = command.prepare(folder, cfg)
+    done = command.run(config, variables={"PYTHONPATH": str(old_host)})
+    assert done.returncode == 0
+    assert done.stdout == "the old engine ran\n"
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("digitalmodel-optimizer: digitalmodel ")
+    assert "is not a layout that it knows" in line
+
+
+def test_an_unknown_layout_that_is_not_enabled_gets_no_line_at_all(
+    folder: Path, old_host: Path
+) -> None:
+    cfg = command.user_configuration(folder, SUMMARY, SERIES, parallel={"enabled": False})
+    config = command.prepare(folder, cfg)
+    done = command.run(config, variables={"PYTHONPATH": str(old_host)})
+    assert (done.returncode, done.stdout, done.stderr) == (0, "the old engine ran\n", "")
+
+

@@ -1,0 +1,176 @@
+"""Progress: plain lines or a live display, whole lines above it, and the stream given back."""
+
+from __future__ import annotations
+
+import io
+import logging
+import sys
+import threading
+import time
+
+import pytest
+
+from digitalmodel_optimizer.contract import Batch, Progress, SimulationFile
+from digitalmodel_optimizer.monitoring.progress import ProgressDisplay
+from digitalmodel_optimizer.monitoring.standing import sentence
+
+FILES = tuple(SimulationFile(i, f"sim/lc{i:04d}.sim", 6_700_000) for i in range(20))
+BATCH = Batch("x", FILES, "results")
+ERASE = "\x1b[2A\x1b[J"
+
+
+def progress(done: int, failed: int = 0) -> Progress:
+    return Progress(
+        files_total=20,
+        files_done=done,
+        files_failed=failed,
+        size_total_mb=134.0,
+        size_done_mb=6.7 * done,
+        elapsed_s=2.0,
+        running=FILES[done : done + 5],
+        upcoming=(),
+        workers_limit=5,
+        memory_available_mb=1000.0,
+    )
+
+
+class FakeTerminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+class OldConsole(io.TextIOWrapper):
+    def __init__(self) -> None:
+        super().__init__(io.BytesIO(), encoding="cp1252", newline="")
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> FakeTerminal:
+    stream = FakeTerminal()
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setattr(sys, "stdout", stream)
+    return stream
+
+
+def test_plain_lines_are_throttled_with_first_and_last(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stream = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stream)
+    display = ProgressDisplay()
+    display.optimizer_batch_started(BATCH)
+    for done in range(21):
+        display.optimizer_progress(progress(done))
+    display.optimizer_batch_finished()
+    display.close()
+    assert stream.getvalue().splitlines() == [
+        "20 files, 134 MB to post-process",
+        "20/20 files, 10 files/s, 67 MB/s, 2.00 s",
+    ]
+
+
+def test_a_plain_line_says_what_runs_and_how_long() -> None:
+    said = sentence(progress(12, failed=1))
+    assert said == (
+        "12/20 files, 1 failed, 6 files/s, 40 MB/s, 1 s left, running: lc0012, lc0013, lc0014 +2"
+    )
+
+
+def test_old_encodings_do_not_raise(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = OldConsole()
+    monkeypatch.setattr(sys, "stderr", stream)
+    odd = tuple(SimulationFile(i, f"sim/\u6d77\u2192{i}.sim", 0) for i in range(3))
+    display = ProgressDisplay(plain_interval_s=0.0)
+    display.optimizer_batch_started(Batch("x", odd, "r"))
+    display.optimizer_progress(Progress(3, 1, 0, 0.0, 0.0, 1.0, odd, (), 1, 1.0))
+    display.close()
+    stream.flush()
+    assert b"1/3 files" in stream.buffer.getvalue()  # type: ignore[attr-defined]
+
+
+def test_the_display_is_drawn_and_taken_away(terminal: FakeTerminal) -> None:
+    display = ProgressDisplay()
+    display.optimizer_batch_started(BATCH)
+    display.optimizer_progress(progress(5, failed=2))
+    time.sleep(0.8)
+    display.optimizer_batch_finished()
+    text = terminal.getvalue()
+    assert "5/20 files" in text
+    assert "2 failed" in text
+    assert "5 of at most 5 running: lc0005, lc0006, lc0007, lc0008 +1" in text
+    assert text.rstrip().splitlines()[-1].startswith("\r" + ERASE + "5/20 files")
+    assert "write" not in vars(terminal)
+
+
+def test_lines_of_others_stay_whole_and_none_is_lost(terminal: FakeTerminal) -> None:
+    handler = logging.StreamHandler(sys.stderr)  # holds the stream, as log handlers do
+    display = ProgressDisplay()
+    display.optimizer_batch_started(BATCH)
+    display.optimizer_progress(progress(5))
+
+    def talk(name: str) -> None:
+        for number in range(100):
+            for piece in (f"{name} ", "says ", f"{number:03d}", "\n"):
+                sys.stdout.write(piece)
+            time.sleep(0.003)
+
+    threads = [threading.Thread(target=talk, args=(name,)) for name in ("one", "two", "six")]
+    for thread in threads:
+        thread.start()
+    handler.emit(logging.LogRecord("x", logging.ERROR, "", 0, "logged", None, None))
+    for thread in threads:
+        thread.join()
+    sys.stdout.write("no end")
+    display.close()
+    lines = terminal.getvalue().replace("\r", "").replace(ERASE, "").splitlines()
+    for name in ("one", "two", "six"):
+        assert [line for line in lines if line.startswith(name)] == [
+            f"{name} says {number:03d}" for number in range(100)
+        ]
+    assert "logged" in lines
+    assert any("no end" in line for line in lines)
+
+
+def test_without_colour_there_is_none(
+    terminal: FakeTerminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    display = ProgressDisplay()
+    display.optimizer_batch_started(BATCH)
+    display.optimizer_progress(progress(5, failed=1))
+    time.sleep(0.4)
+    display.close()
+    assert "\x1b[31" not in terminal.getvalue()
+    assert "\x1b[1;31" not in terminal.getvalue()
+
+
+def test_a_terminal_that_goes_away_does_not_cost_the_batch(terminal: FakeTerminal) -> None:
+    display = ProgressDisplay()
+    display.optimizer_batch_started(BATCH)
+    display.optimizer_progress(progress(1))
+    terminal.close()
+    time.sleep(0.4)
+    display.optimizer_progress(progress(2))
+    display.optimizer_batch_finished()
+
+
+def test_no_standard_error_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", None)
+    display = ProgressDisplay()
+    display.optimizer_batch_started(BATCH)
+    display.optimizer_progress(progress(1))
+    display.optimizer_batch_finished()
+
+
+def test_an_update_costs_next_to_nothing(terminal: FakeTerminal) -> None:
+    display = ProgressDisplay()
+    display.optimizer_batch_started(BATCH)
+    start = time.perf_counter()
+    for _ in range(1000):
+        display.optimizer_progress(progress(3))
+        print("a line of the engine")
+    seconds = time.perf_counter() - start
+    display.close()
+    assert seconds < 1.0
