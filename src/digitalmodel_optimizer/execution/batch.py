@@ -36,7 +36,8 @@ from digitalmodel_optimizer.execution.worker import ProcessOneFile
 from digitalmodel_optimizer.machine import measure_machine
 from digitalmodel_optimizer.manager import Manager
 
-PILOT_LARGEST_MB = 50.0
+PILOT_LARGEST_MB = 200.0
+PILOT_LARGEST_SHARE = 1 / 16
 
 
 @dataclass
@@ -117,15 +118,15 @@ class BatchRun:
         return [file for file in self.batch.files if file.index not in self.outcome.results]
 
     def _pilot_pays(self, pending: Sequence[SimulationFile]) -> bool:
-        """One small file in this process first: it tells what a file costs and what it leaves.
+        """One file in this process first: it tells what a file costs and what it leaves.
 
-        Not where a time limit is set, which only a worker process can be held to.
+        Only while it is small, or a small part of the batch, since nothing runs beside it; and not
+        where a time limit is set, which only a worker process can be held to.
         """
-        return (
-            len(pending) > 1
-            and pending[0].size_mb <= PILOT_LARGEST_MB
-            and self.settings.timeout_per_file_s is None
-        )
+        if len(pending) < 2 or self.settings.timeout_per_file_s is not None:  # noqa: PLR2004
+            return False
+        total_mb = sum(file.size_mb for file in pending)
+        return pending[0].size_mb <= max(PILOT_LARGEST_MB, PILOT_LARGEST_SHARE * total_mb)
 
     def _groups(self, files: Sequence[SimulationFile]) -> Sequence[Group]:
         groups = self.hook.optimizer_group_files(files=tuple(files), settings=self.settings)
