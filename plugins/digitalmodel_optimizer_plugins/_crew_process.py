@@ -76,7 +76,7 @@ class CrewProcess(WorkerProcess):
                     answer.set_exception(error)
         except (EOFError, OSError):
             pass
-        except Exception as unreadable:  # noqa: BLE001 - whatever unpickling raises
+        except Exception as unreadable:  # whatever unpickling raises
             gone = f"the worker process was lost: its answer cannot be read: {unreadable!r}"
             self.kill()
         if gone is None:

@@ -129,7 +129,7 @@ def _write(job: _Job) -> str | None:
     except OSError as error:
         _discard(job.path)
         return _describe(job, error)
-    except BaseException as error:  # noqa: BLE001 - anything else would end the thread, unheard
+    except BaseException as error:  # anything else would end the thread, unheard
         return f"cannot write {job.path}: {error!r}"
     return None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,10 @@ import pytest
 from digitalmodel_optimizer.demo.study import DM_FSTS, write_configuration
 from digitalmodel_optimizer.manager import BUILT_IN
 
+Dmo = Callable[..., subprocess.CompletedProcess[str]]
 
-def test_plugins_are_listed_with_their_state(dmo) -> None:
+
+def test_plugins_are_listed_with_their_state(dmo: Dmo) -> None:
     done = dmo("plugins", DIGITALMODEL_OPTIMIZER_BLOCK="gc")
     assert done.returncode == 0, done.stderr
     for name in BUILT_IN:
@@ -22,7 +25,7 @@ def test_plugins_are_listed_with_their_state(dmo) -> None:
     assert max(map(len, done.stdout.splitlines())) <= 80
 
 
-def test_plugins_as_json_with_the_values_of_a_batch(dmo, tmp_path: Path) -> None:
+def test_plugins_as_json_with_the_values_of_a_batch(dmo: Dmo, tmp_path: Path) -> None:
     (tmp_path / "batch.yml").write_text(
         "orcaflex: {parallel: {enabled: True, plugins: {gc: False, "
         "thread-allocation: {licences: 3}}}}\n"
@@ -36,14 +39,14 @@ def test_plugins_as_json_with_the_values_of_a_batch(dmo, tmp_path: Path) -> None
     assert found["thread-allocation"]["distribution"] == "digitalmodel-optimizer"
 
 
-def test_options_have_unit_default_and_range(dmo) -> None:
+def test_options_have_unit_default_and_range(dmo: Dmo) -> None:
     done = dmo("plugins", "--options", "--hooks")
     assert "orcaflex.parallel.plugins.thread-allocation" in done.stdout
     assert "memory_budget_mb" in done.stdout
     assert "hooks: configure" in " ".join(done.stdout.split())
 
 
-def test_wrong_settings_are_told_by_plugins_and_doctor(dmo, tmp_path: Path) -> None:
+def test_wrong_settings_are_told_by_plugins_and_doctor(dmo: Dmo, tmp_path: Path) -> None:
     (tmp_path / "batch.yml").write_text(
         "orcaflex:\n  parallel:\n    enabled: True\n    plugins: {gcc: {}}\n"
     )
@@ -56,7 +59,7 @@ def test_wrong_settings_are_told_by_plugins_and_doctor(dmo, tmp_path: Path) -> N
     assert "line 4" in faults[0]["found"]
 
 
-def test_doctor_finds_nothing_wrong_with_the_demo_batch(dmo, tmp_path: Path) -> None:
+def test_doctor_finds_nothing_wrong_with_the_demo_batch(dmo: Dmo, tmp_path: Path) -> None:
     write_configuration(tmp_path, DM_FSTS, enabled=True)
     done = dmo("doctor", "dm_fsts.yml")
     assert done.returncode == 0, done.stdout
@@ -68,7 +71,7 @@ def test_doctor_finds_nothing_wrong_with_the_demo_batch(dmo, tmp_path: Path) -> 
     assert "logical CPU" in text
 
 
-def test_doctor_says_what_would_stop_a_run(dmo, tmp_path: Path) -> None:
+def test_doctor_says_what_would_stop_a_run(dmo: Dmo, tmp_path: Path) -> None:
     (tmp_path / "batch.yml").write_text("meta: {basename: orcaflex_post_process}\n")
     done = dmo("doctor", "batch.yml", "--json", DIGITALMODEL_OPTIMIZER="off")
     states = {item["name"]: item for item in json.loads(done.stdout)}
@@ -80,7 +83,9 @@ def test_doctor_says_what_would_stop_a_run(dmo, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ["a: [", "- a\n", ""])
-def test_doctor_survives_a_file_that_is_no_configuration(dmo, tmp_path: Path, content: str) -> None:
+def test_doctor_survives_a_file_that_is_no_configuration(
+    dmo: Dmo, tmp_path: Path, content: str
+) -> None:
     (tmp_path / "batch.yml").write_text(content)
     done = dmo("doctor", "batch.yml", "--json")
     states = {item["name"]: item["state"] for item in json.loads(done.stdout)}

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from digitalmodel_optimizer.demo.study import DM_FSTS, write_configuration, write_files
+
+Dmo = Callable[..., subprocess.CompletedProcess[str]]
 
 UNTOUCHED = "the engine runs untouched"
 
@@ -18,7 +22,7 @@ def make_batch(folder: Path, *, enabled: bool) -> None:
     write_configuration(folder, study, enabled)
 
 
-def test_a_missing_configuration_is_one_line_and_status_2(dmo, tmp_path: Path) -> None:
+def test_a_missing_configuration_is_one_line_and_status_2(dmo: Dmo, tmp_path: Path) -> None:
     (tmp_path / "dm_fsts.yml").write_text("{}")
     done = dmo("run", "dm_fst.yml")
     assert done.returncode == 2
@@ -27,7 +31,7 @@ def test_a_missing_configuration_is_one_line_and_status_2(dmo, tmp_path: Path) -
     ]
 
 
-def test_an_enabled_batch_goes_through_the_plugins(dmo, tmp_path: Path) -> None:
+def test_an_enabled_batch_goes_through_the_plugins(dmo: Dmo, tmp_path: Path) -> None:
     make_batch(tmp_path, enabled=True)
     done = dmo("run", "dm_fsts.yml", "--meta", "label=night")
     assert done.returncode == 0, done.stderr
@@ -41,7 +45,7 @@ def test_an_enabled_batch_goes_through_the_plugins(dmo, tmp_path: Path) -> None:
     ("enabled", "environment"), [(False, {}), (True, {"DIGITALMODEL_OPTIMIZER": "off"})]
 )
 def test_off_is_said_and_the_engine_runs_untouched(
-    dmo, tmp_path: Path, enabled: bool, environment: dict[str, str]
+    dmo: Dmo, tmp_path: Path, enabled: bool, environment: dict[str, str]
 ) -> None:
     make_batch(tmp_path, enabled=enabled)
     done = dmo("run", "dm_fsts.yml", **environment)
@@ -51,7 +55,7 @@ def test_off_is_said_and_the_engine_runs_untouched(
     assert (tmp_path / "results" / "dm_fsts_struts.csv").is_file()
 
 
-def test_a_dict_literal_reaches_the_host_as_it_is(dmo, tmp_path: Path) -> None:
+def test_a_dict_literal_reaches_the_host_as_it_is(dmo: Dmo, tmp_path: Path) -> None:
     make_batch(tmp_path, enabled=False)
     literal = "{'orcaflex': {'parallel': {'enabled': True}}, 'meta': {'label': 'x'}}"
     done = dmo("run", "dm_fsts.yml", literal)
@@ -60,7 +64,7 @@ def test_a_dict_literal_reaches_the_host_as_it_is(dmo, tmp_path: Path) -> None:
     assert (tmp_path / "results" / "dm_fsts_x_struts.csv").is_file()
 
 
-def test_a_failed_file_ends_with_status_1(dmo, tmp_path: Path) -> None:
+def test_a_failed_file_ends_with_status_1(dmo: Dmo, tmp_path: Path) -> None:
     make_batch(tmp_path, enabled=True)
     (tmp_path / "sim" / "broken.sim").write_bytes(b"no simulation")
     done = dmo("run", "dm_fsts.yml")

@@ -93,21 +93,30 @@ class HostProcess:
             self._answers = os.fdopen(reading, encoding="utf-8")
         return self._process
 
-    def run(self, cfg: Mapping[str, Any], **variables: str) -> Outcome:
+    def run(
+        self, cfg: Mapping[str, Any], *, file_size_limit: int | None = None, **variables: str
+    ) -> Outcome:
         """Run the engine on ``cfg``; its results folder is emptied before and read afterwards."""
         results = Path(cfg["Analysis"]["result_folder"])
         shutil.rmtree(results, ignore_errors=True)
         results.mkdir(parents=True)
-        return self.run_again(cfg, **variables)
+        return self.run_again(cfg, file_size_limit=file_size_limit, **variables)
 
-    def run_again(self, cfg: Mapping[str, Any], **variables: str) -> Outcome:
+    def run_again(
+        self, cfg: Mapping[str, Any], *, file_size_limit: int | None = None, **variables: str
+    ) -> Outcome:
         """The same with the results folder as it is."""
         process = self._started()
         assert process.stdin is not None
         assert self._answers is not None
         self._jobs += 1
         output = self._folder / f"output-{self._jobs}.txt"
-        job = {"cfg": cfg, "environment": variables, "output": str(output)}
+        job = {
+            "cfg": cfg,
+            "environment": variables,
+            "output": str(output),
+            "file_size_limit": file_size_limit,
+        }
         process.stdin.write(json.dumps(job) + "\n")
         process.stdin.flush()
         answer = self._answers.readline()

@@ -13,6 +13,8 @@ import os
 import sys
 import traceback
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -62,6 +64,20 @@ def _outcome(job: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+@contextmanager
+def _files_no_larger_than(size_bytes: int | None) -> Iterator[None]:
+    """A stand-in for a full disk: no file of this process or its children may grow further."""
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    if size_bytes is not None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
 def _thread_names() -> list[str]:
     import threading
 
@@ -79,7 +95,8 @@ def main() -> None:
         with open(job["output"], "wb") as output:
             os.dup2(output.fileno(), 1)
             os.dup2(output.fileno(), 2)
-            outcome = _outcome(job)
+            with _files_no_larger_than(job["file_size_limit"]):
+                outcome = _outcome(job)
             sys.stdout.flush()
             sys.stderr.flush()
         leaked = {k: v for k, v in os.environ.items() if environment.get(k) != v}

@@ -98,7 +98,7 @@ def test_many_failures_are_folded() -> None:
 
 def test_an_interrupted_batch_says_how_to_go_on() -> None:
     stopped = FileError(ErrorKind.STOPPED, "the batch was stopped")
-    report = make_report(errors={i: stopped for i in range(40, 100)}, interrupted=True)
+    report = make_report(errors=dict.fromkeys(range(40, 100), stopped), interrupted=True)
     text = printed(report)
     assert "interrupted, 40 of 100 files done" in text.splitlines()[0]
     assert "60 files left; the same command goes on where this run stopped" in text

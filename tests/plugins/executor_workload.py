@@ -47,7 +47,7 @@ def _refuse() -> None:
 
 @dataclass(frozen=True)
 class Workload:
-    """A ``process_file``: what each file does, by its index, with a note in ``folder`` of each run."""
+    """A ``process_file``: what each file does, by index; each run leaves a note in ``folder``."""
 
     folder: str
     behaviours: Mapping[int, str] = field(default_factory=dict)
@@ -156,10 +156,12 @@ class FakeControl:
         return self.stop
 
 
-def schedule_of(count: int, workers: int, measured: Measured = Measured()) -> Schedule:
+def schedule_of(count: int, workers: int, measured: Measured | None = None) -> Schedule:
     files = tuple(SimulationFile(n, f"file_{n}.sim", 1_000_000) for n in range(count))
     assignment = Assignment(Group("all", files), Allocation(workers, 1, "asked"))
-    return Schedule((assignment,), tuple(FileTask(file, 1) for file in files), measured)
+    return Schedule(
+        (assignment,), tuple(FileTask(file, 1) for file in files), measured or Measured()
+    )
 
 
 def settings_of(time_limit_s: float | None = None, **options: Any) -> Settings:

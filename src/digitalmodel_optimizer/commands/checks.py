@@ -110,7 +110,7 @@ def _check_wrapper() -> Check:
 
         stand_in = bool(getattr(OrcFxAPIConfig, "simulated", False))
         version = OrcFxAPI.DLLVersion()
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is what the host would meet
+    except Exception as error:  # whatever it is, it is what the host would meet
         return Check(
             "OrcFxAPI",
             FAIL,

@@ -56,7 +56,7 @@ def _look_at(reference: PluginReference, blocked: frozenset[str]) -> InstalledPl
 
     try:
         loaded = reference.load()
-    except Exception as error:  # noqa: BLE001 - a plugin's own fault, of whatever kind
+    except Exception as error:  # a plugin's own fault, of whatever kind
         return plugin(state=f"cannot be imported: {type(error).__name__}: {error}")
     manager = Manager()
     try:

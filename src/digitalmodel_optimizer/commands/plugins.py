@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from digitalmodel_optimizer.commands.installed import InstalledPlugin
     from digitalmodel_optimizer.contract import Option, Settings
 
+_SHORT_STATE = 20
+
 
 def command(
     config: Annotated[
@@ -78,7 +80,7 @@ def _print(
         return
     table = Table()
     table.add_column("plugin", no_wrap=True)
-    table.add_column("state", no_wrap=all(len(item.state) < 20 for item in found))
+    table.add_column("state", no_wrap=all(len(item.state) < _SHORT_STATE for item in found))
     table.add_column("from")
     table.add_column("what it does")
     for item in found:

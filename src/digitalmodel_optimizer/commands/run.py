@@ -1,4 +1,4 @@
-"""``digitalmodel-optimizer run``: the host's own command, with the plugins' seam set up explicitly."""
+"""``digitalmodel-optimizer run``: the host's own command, the plugins' seam set up explicitly."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ class Demo:
         self._environment = bytecode_environment(folder)
         self._warm_up = start_warm_up(folder, self._environment)
 
-    def __enter__(self) -> Demo:  # noqa: PYI034 - Self came with Python 3.11
+    def __enter__(self) -> Demo:
         return self
 
     def __exit__(self, *_: object) -> None:

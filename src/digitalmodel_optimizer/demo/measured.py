@@ -25,7 +25,7 @@ _PATIENCE_S = 15.0
 
 @dataclass(frozen=True)
 class HostRun:
-    """One run of the host: ``process_s`` whole, ``loop_s`` its ``post_process`` (None: not reached).
+    """One run of the host: ``process_s`` whole, ``loop_s`` its ``post_process`` (None: none).
 
     ``memory_mb`` is the largest sum of resident memory over the process tree that was seen;
     ``report`` is the plugins' own (None without them); ``said`` what the process printed.
@@ -109,7 +109,7 @@ class MemorySampler:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
-    def __enter__(self) -> MemorySampler:  # noqa: PYI034 - Self came with Python 3.11
+    def __enter__(self) -> MemorySampler:
         self._thread.start()
         return self
 

@@ -1,4 +1,4 @@
-"""Made-up studies in the shape of real ones: two storage terminals moored, with and without carrier.
+"""Made-up studies in the shape of real ones: two moored terminals, with and without carrier.
 
 ``dm_fsts`` has many small simulation files, ``dm_fsts_lngc`` fewer and larger ones, as real
 batches of these names have. The models are named alike and asked alike: static tensions, extremes

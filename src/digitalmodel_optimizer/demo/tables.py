@@ -67,10 +67,10 @@ def figures(outcomes: Sequence[Outcome]) -> Group:
     table.add_column("backend")
     for outcome in outcomes:
         study = outcome.study
-        table.add_row(study.name, "engine's own loop", *_figures(outcome.engine), "the engine's")
+        table.add_row(study.name, "engine's loop", *_figures(outcome.engine), "the engine's")
         table.add_row(
             Text(f"{study.files} x {amount(study.file_mb)}", style="dim"),
-            "with the plugins",
+            "plugins",
             *_figures(outcome.plugins),
             _backend(outcome.plugins),
         )

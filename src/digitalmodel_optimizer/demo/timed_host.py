@@ -66,7 +66,7 @@ def _clock_for(layout: Layout, spans: list[float]) -> Callable[[ModuleType], Non
 
 def main() -> None:
     words = sys.argv[1:]
-    if len(words) < 4 or words[1:3] != ["-m", "digitalmodel"]:
+    if words[3:] == [] or words[1:3] != ["-m", "digitalmodel"]:
         sys.exit(USAGE)
     run(Path(words[0]), words[3:])
 

@@ -52,6 +52,7 @@ class FileContext:
         self.linked: Any = None
         self.load_error: FileError | None = None
         self.engine_error: FileError | None = None
+        self.engine_trace = ""
         self.engine_load: Callable[[], Any] | None = None
         self.load_s = 0.0
         self.read_s = 0.0
@@ -85,6 +86,7 @@ class FileContext:
             self.engine_load = None
             self.load_s += time.perf_counter() - start
         self.load_error = None
+        self.static_state = _static_state()
         self.model = ModelProxy(model, self.static_state, self.make_reader)
         return self.model
 
@@ -111,6 +113,16 @@ class FileContext:
                     "something other than the engine still holds the model; it is freed when "
                     "that lets go of it"
                 )
+
+
+def _static_state() -> Any:
+    """OrcFxAPI's name for the static state; None with a provider that has no such name.
+
+    Asked once a model is there: who imports OrcFxAPI first decides which library it loads, and
+    that is the host's to decide.
+    """
+    api = sys.modules.get("OrcFxAPI")
+    return getattr(getattr(api, "PeriodNum", None), "StaticState", None)
 
 
 def current() -> FileContext | None:

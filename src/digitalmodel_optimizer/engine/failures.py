@@ -38,3 +38,9 @@ def describe(error: BaseException, default: ErrorKind = ErrorKind.ENGINE) -> Fil
         f"{type(error).__name__}: {text}",
         "".join(traceback.format_exception(type(error), error, error.__traceback__)),
     )
+
+
+def described_by(trace: str) -> FileError | None:
+    """The error whose traceback the engine has kept as text; None without one."""
+    lines = trace.strip().splitlines()
+    return FileError(ErrorKind.ENGINE, lines[-1], trace) if lines else None

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import os
+import sys
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
 from digitalmodel_optimizer.engine.layouts import Layout
+
+# Where OrcFxAPIConfig looks for the path of a library that a parent process has chosen.
+_LIBRARY_VARIABLE = "_OrcFxAPIlib"
 
 
 @dataclass(frozen=True)
@@ -36,3 +42,17 @@ def import_host(layout: Layout) -> Host:
         linked=getattr(opp, layout.linked),
         objects_class=getattr(objects, layout.objects_class),
     )
+
+
+def selected_library() -> str | None:
+    """The OrcaFlex library that this process uses; None where OrcFxAPI has not been asked yet."""
+    config = sys.modules.get("OrcFxAPIConfig")
+    with contextlib.suppress(Exception):
+        return None if config is None else str(config.getLibPath())
+    return None
+
+
+def select_library(path: str | None) -> None:
+    """Have OrcFxAPI load the library at ``path``, once it is imported in this process."""
+    if path is not None:
+        os.environ[_LIBRARY_VARIABLE] = path

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from importlib.machinery import PathFinder
 
 
 @dataclass(frozen=True)
@@ -13,13 +13,17 @@ class Layout:
 
     Modules are given by full name. ``opp`` holds the post-process class and, as module
     attributes, the engine's own helpers (``utilities``, ``summary``, ``linked``).
-    ``failure_method`` is the method that the engine calls for a file which failed, in layouts
-    whose loop swallows errors. ``one_file`` are settings that make ``post_process`` run its one
-    file in this process and without a display of its own, as key path -> value.
     ``unused_imports`` are modules that the post-process path imports and never uses; a worker
     does without them until somebody asks (their import is half of a worker's start).
     ``row_tables`` are modules that fill a one-row table a column at a time
-    (:mod:`~digitalmodel_optimizer.engine.row_tables`).
+    (:mod:`~digitalmodel_optimizer.engine.row_tables`). ``stream_switches`` are modules that swap
+    ``sys.stdout`` for as long as a model is being loaded.
+
+    The loop of later versions has more: a function of ``opp`` that works on one file and returns
+    its error (``file_function``), a method that writes down which file failed
+    (``failure_method``), a function of ``opp`` that decides on a pool of processes
+    (``pool_decision``), a class of ``opp`` that prints how far the loop is (``display``). No
+    setting keeps the display quiet. A name that a version lacks is passed over.
     """
 
     name: str
@@ -32,11 +36,14 @@ class Layout:
     linked: str = "opp_ls"
     objects_module: str = ""
     objects_class: str = "OrcaFlexObjects"
-    failure_method: str | None = None
-    one_file: Mapping[tuple[str, ...], object] = field(default_factory=dict)
+    file_function: str = "process_single_file"
+    failure_method: str = "_handle_process_error"
+    pool_decision: str = "should_use_parallel"
+    display: str = "OutputController"
     global_switches: tuple[str, ...] = ("PandasChainedAssignent",)
     unused_imports: tuple[str, ...] = ()
     row_tables: tuple[str, ...] = ()
+    stream_switches: tuple[str, ...] = ()
 
 
 RELEASED = Layout(
@@ -58,12 +65,17 @@ SOURCE_TREE = Layout(
     engine="digitalmodel.engine",
     opp="digitalmodel.solvers.orcaflex.opp",
     objects_module="digitalmodel.solvers.orcaflex.orcaflex_objects",
-    failure_method="_handle_process_error",
-    one_file={
-        ("parallel_processing", "enabled"): False,
-        ("parallel_processing", "auto_optimize"): False,
-        ("output_control", "level"): "QUIET",
-    },
+    row_tables=("digitalmodel.solvers.orcaflex.opp_summary",),
+    stream_switches=("digitalmodel.solvers.orcaflex.orcaflex_utilities",),
+    unused_imports=(
+        "digitalmodel.infrastructure.utils.ETL_components",
+        "digitalmodel.signal_processing.signal_analysis.core.rainflow",
+        "digitalmodel.signal_processing.signal_analysis.core.spectral",
+        "digitalmodel.signal_processing.signal_analysis.core.timeseries",
+        "digitalmodel.solvers.orcaflex.run_to_sim",
+        "digitalmodel.solvers.orcaflex.template_generator",
+        "digitalmodel.solvers.orcaflex.universal",
+    ),
 )
 
 LAYOUTS = (SOURCE_TREE, RELEASED)
@@ -72,15 +84,25 @@ LAYOUTS = (SOURCE_TREE, RELEASED)
 def find_layout() -> Layout | None:
     """The layout of the installed host; None if there is no host, or one that we do not know.
 
-    Looks for module files, and imports no more of the host than the parents of these modules.
+    Looks for module files and imports nothing: the current source tree's packages import all of
+    OrcaFlex's binding when they are imported themselves.
     """
-    for layout in LAYOUTS:
-        try:
-            if importlib.util.find_spec(layout.opp) is not None:
-                return layout
-        except (ImportError, AttributeError, ValueError):
-            continue
-    return None
+    return next((layout for layout in LAYOUTS if _stands(layout.opp)), None)
+
+
+def _stands(module: str) -> bool:
+    """Whether there is a file for ``module``, a dotted name."""
+    package, *inner = module.split(".")
+    try:
+        spec = importlib.util.find_spec(package)
+    except (ImportError, ValueError):
+        return False
+    for part in inner:
+        if spec is None or spec.submodule_search_locations is None:
+            return False
+        package = f"{package}.{part}"
+        spec = PathFinder.find_spec(package, spec.submodule_search_locations)
+    return spec is not None
 
 
 def host_version() -> str | None:

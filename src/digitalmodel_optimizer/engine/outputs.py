@@ -33,15 +33,22 @@ def _labels(cfg: Any, section: str) -> list[Any]:
 
 
 def save_merged(
-    host: Host, engine: Any, cfg: Any, results: Sequence[FileResult], staging: str
+    host: Host,
+    engine: Any,
+    cfg: Any,
+    results: Sequence[FileResult],
+    staging: str,
+    *,
+    apart: bool = False,
 ) -> None:
     """Leave ``cfg`` and ``engine`` as the engine's loop would, and call its save functions once.
 
-    The tables are written to ``staging`` and renamed into place when all of them are whole.
+    ``apart``: the engine would have worked on the files in processes of their own, from which
+    nothing comes back into ``cfg``. The tables are written to ``staging`` and renamed into place when all of them are whole.
     """
     outputs = [result.engine for result in results if result.error is None]
     records = cfg[cfg["meta"]["basename"]]
-    for output in outputs:
+    for output in () if apart else outputs:
         apply(cfg, output.left)
         add_records(records, output)
     for name, values in merged_attributes(outputs).items():

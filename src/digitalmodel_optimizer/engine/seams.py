@@ -7,10 +7,13 @@ away together. On a thread that works on no file of a batch they are the origina
 from __future__ import annotations
 
 import importlib
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+
+import wrapt
 
 from digitalmodel_optimizer.engine.context import current
 from digitalmodel_optimizer.engine.host import Host
@@ -47,8 +50,14 @@ class Seams:
         self._replace(pandas.DataFrame, "to_csv", _to_csv)
         for name in host.layout.row_tables:
             self._replace(importlib.import_module(name), "pd", PandasOfRows)
+        for name in host.layout.stream_switches:
+            self._replace(importlib.import_module(name), "sys", _StreamsOfThread)
         for name in host.layout.global_switches:
             self._replace(host.opp, name, _global_switch)
+        if hasattr(host.opp, host.layout.file_function):
+            self._replace(host.opp, host.layout.file_function, _file_function)
+        if hasattr(host.opp, host.layout.display):
+            self._replace(host.opp, host.layout.display, _Display)
         return self
 
     def __exit__(
@@ -147,6 +156,60 @@ def _to_csv(original: Any) -> Callable[..., Any]:
         return None if written else original(self, path_or_buf, **options)
 
     return to_csv
+
+
+def _file_function(original: Any) -> Callable[..., Any]:
+    def process_file(*args: Any, **kwargs: Any) -> Any:
+        result = original(*args, **kwargs)
+        context = current()
+        if context is not None and isinstance(result, dict):
+            context.engine_trace = result.get("traceback") or ""
+        return result
+
+    return process_file
+
+
+class _Silent:
+    """A display that shows nothing: the batch has its own, and here a loop has one file."""
+
+    def __getattr__(self, _name: str) -> Callable[..., None]:
+        return lambda *_args, **_kwargs: None
+
+
+class _Display(wrapt.ObjectProxy):  # type: ignore[misc]
+    """The engine's class of displays; makes silent ones while a file is being processed."""
+
+    def from_config(self, *args: Any, **kwargs: Any) -> Any:
+        return self.__wrapped__.from_config(*args, **kwargs) if current() is None else _Silent()
+
+
+def _stream(name: str) -> property:
+    def get(self: _StreamsOfThread) -> Any:
+        own = getattr(self._self_streams, name, None)
+        return getattr(self.__wrapped__, name) if own is None or current() is None else own
+
+    def put(self: _StreamsOfThread, stream: Any) -> None:
+        if current() is None:
+            setattr(self.__wrapped__, name, stream)
+        else:
+            setattr(self._self_streams, name, stream)
+
+    return property(get, put)
+
+
+class _StreamsOfThread(wrapt.ObjectProxy):  # type: ignore[misc]
+    """``sys`` as a module sees it that swaps its streams: a swap counts for its thread alone.
+
+    Two threads that swap the process's streams put them back in the wrong order, and whatever is
+    printed from then on is lost.
+    """
+
+    stdout = _stream("stdout")
+    stderr = _stream("stderr")
+
+    def __init__(self, wrapped: Any) -> None:
+        super().__init__(wrapped)
+        self._self_streams = threading.local()
 
 
 class _NoSwitch:

@@ -20,7 +20,7 @@ from digitalmodel_optimizer.contract import (
     Timings,
 )
 from digitalmodel_optimizer.engine.context import FileContext
-from digitalmodel_optimizer.engine.failures import describe
+from digitalmodel_optimizer.engine.failures import describe, described_by
 from digitalmodel_optimizer.engine.host import Host
 from digitalmodel_optimizer.engine.plan import GetObjects, plan_requests
 from digitalmodel_optimizer.engine.proxies import ModelProxy
@@ -74,7 +74,6 @@ class Unit:
         self._get_objects = get_objects
         self._reads = bool(hook.optimizer_read_results.get_hookimpls())
         self._threads = threading.local()
-        self._static_state = _static_state()
 
     def process(self, task: FileTask) -> FileResult:
         """Process one file; what goes wrong with it is in the result, never raised."""
@@ -90,7 +89,7 @@ class Unit:
         with context:
             try:
                 engine = self._run(context, working, state)
-                error = context.engine_error or context.load_error
+                error = context.load_error or context.engine_error
             except Exception as raised:
                 error = self._explain(context, raised)
                 working.discard()
@@ -124,7 +123,6 @@ class Unit:
 
     def _context(self, task: FileTask, staging: str) -> FileContext:
         context = FileContext(task, self.settings, self.hook, staging, None)
-        context.static_state = self._static_state
         if self._reads:
             context.make_reader = lambda proxy: self._make_reader(context, proxy)
         return context
@@ -138,7 +136,7 @@ class Unit:
         cfg[basename] = {key: [] for key in state.records}
         context.cfg = cfg
         engine = self.host.post_process_class()
-        if self.host.layout.failure_method is not None:
+        if hasattr(engine, self.host.layout.failure_method):
             setattr(engine, self.host.layout.failure_method, _catch_failure(context))
         engine.post_process(cfg)
         if context.model is None and context.load_error is None:
@@ -199,7 +197,7 @@ def _catch_failure(context: FileContext) -> Any:
     """For layouts whose loop swallows errors: keep the error instead of writing a log file."""
 
     def failed(_file_name: Any, error: Exception, *_: Any) -> None:
-        context.engine_error = context.load_error or describe(error)
+        context.engine_error = described_by(context.engine_trace) or describe(error)
 
     return failed
 
@@ -230,16 +228,6 @@ def _sample_count(request: Request) -> int:
         return max(1, int(request.model_object.SampleCount(request.period)))
     except Exception:
         return _ASSUMED_SAMPLES
-
-
-def _static_state() -> Any:
-    """OrcFxAPI's name for the static state; None with a provider that has no such name."""
-    try:
-        import OrcFxAPI
-
-        return OrcFxAPI.PeriodNum.StaticState
-    except Exception:
-        return None
 
 
 def _resident_mb() -> float:

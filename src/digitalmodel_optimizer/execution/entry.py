@@ -20,9 +20,10 @@ from digitalmodel_optimizer.contract import (
     Settings,
     SimulationFile,
 )
-from digitalmodel_optimizer.engine.host import Host
+from digitalmodel_optimizer.engine.host import Host, selected_library
 from digitalmodel_optimizer.engine.layouts import host_version
 from digitalmodel_optimizer.engine.outputs import expected_outputs, save_merged
+from digitalmodel_optimizer.engine.own_pool import would_use_pool
 from digitalmodel_optimizer.engine.state import IGNORED
 from digitalmodel_optimizer.engine.unit import BatchFiles
 from digitalmodel_optimizer.execution.batch import BatchRun
@@ -111,7 +112,10 @@ def _run(
     names, files = simulation_files(cfg)
     folder = str(cfg["Analysis"]["result_folder"])
     _refuse_overwriting_inputs(cfg, folder, files)
-    identifier = batch_identifier([*_fingerprint(cfg), names, folder, __version__, host_version()])
+    apart = would_use_pool(host, engine, cfg)
+    identifier = batch_identifier(
+        [*_fingerprint(cfg), apart, names, folder, __version__, host_version()]
+    )
     staging = Staging(folder, identifier)
     basename = cfg["meta"]["basename"]
     shared = BatchFiles(names, basename, _original(cfg), staging.folder, folder)
@@ -122,14 +126,15 @@ def _run(
     keep_staging = False
     try:
         with worker.seams:
-            carried = CarriedState(cfg, files)
+            carried = CarriedState(cfg, files, apart=apart)
             run = BatchRun(
                 batch, manager, settings, staging, ProcessOneFile(staging.folder), carried
             )
             report = run.run()
             keep_staging = report.interrupted or run.outcome.output_error is not None
             if not keep_staging:
-                save_merged(host, engine, cfg, report.results, os.path.join(staging.folder, "end"))
+                end = os.path.join(staging.folder, "end")
+                save_merged(host, engine, cfg, report.results, end, apart=apart)
         if settings.save_error_reports:
             write_error_logs(report)
         manager.hook.optimizer_batch_finished(batch=batch, report=report, settings=settings)
@@ -162,7 +167,8 @@ def _original(cfg: Any) -> bytes:
 
 def _fingerprint(cfg: Any) -> list[Any]:
     """What decides a file's results: the configuration but for times, folders and tuning."""
-    parts = {key: value for key, value in cfg.items() if key not in (*IGNORED, "orcaflex")}
+    left_out = (*IGNORED, "orcaflex", "parallel_processing")
+    parts = {key: value for key, value in cfg.items() if key not in left_out}
     orcaflex = {key: value for key, value in cfg["orcaflex"].items() if key != "parallel"}
     return [parts, orcaflex]
 
@@ -186,6 +192,7 @@ def _write_payload(
         shared=shared,
         parent=os.getpid(),
         logging_level=logging.getLogger().level,
+        library=selected_library(),
     )
     Path(staging.folder, PAYLOAD_NAME).write_bytes(
         pickle.dumps(payload, protocol=pickle.HIGHEST_PROTOCOL)

@@ -24,7 +24,7 @@ from digitalmodel_optimizer.contract import (
 )
 from digitalmodel_optimizer.engine.context import current
 from digitalmodel_optimizer.engine.failures import describe
-from digitalmodel_optimizer.engine.host import Host, import_host
+from digitalmodel_optimizer.engine.host import Host, import_host, select_library
 from digitalmodel_optimizer.engine.layouts import Layout
 from digitalmodel_optimizer.engine.messages import catch_in_this_process, catching, joined
 from digitalmodel_optimizer.engine.seams import Seams
@@ -36,7 +36,10 @@ PAYLOAD_NAME = "batch.pickle"
 
 @dataclass(frozen=True)
 class Payload:
-    """Everything that a worker process needs to know of a batch; sent once per process."""
+    """Everything that a worker process needs to know of a batch; sent once per process.
+
+    ``library`` is the path of the OrcaFlex library that the parent uses, where it tells.
+    """
 
     layout: Layout
     references: tuple[PluginReference, ...]
@@ -44,6 +47,7 @@ class Payload:
     shared: BatchFiles
     parent: int
     logging_level: int
+    library: str | None = None
 
 
 class EngineDefaults:
@@ -167,6 +171,7 @@ def _start_worker_process(payload: Payload) -> Worker:
 
     _activation.stop_watching()
     leave_out(payload.layout.unused_imports)
+    select_library(payload.library)
     host = import_host(payload.layout)
     defaults = EngineDefaults()
     manager = build_manager(

@@ -66,7 +66,7 @@ class LiveDisplay:
         while not self._closing.wait(TICK_S):
             try:
                 self._draw()
-            except Exception:  # noqa: BLE001 - the terminal has gone away; the batch goes on
+            except Exception:  # the terminal has gone away; the batch goes on
                 return
 
     def _draw(self) -> None:

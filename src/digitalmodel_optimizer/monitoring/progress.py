@@ -52,7 +52,7 @@ class ProgressDisplay:
                     self._display = LiveDisplay(console)
                 else:
                     self._display = PlainDisplay(batch, self._plain_interval_s)
-            except Exception:  # noqa: BLE001 - a display must not cost a batch
+            except Exception:  # a display must not cost a batch
                 self._display = None
 
     @hookimpl
@@ -63,7 +63,7 @@ class ProgressDisplay:
                 return
             try:
                 self._display.update(progress)
-            except Exception:  # noqa: BLE001 - a display must not cost a batch
+            except Exception:  # a display must not cost a batch
                 self.close()
 
     @hookimpl(tryfirst=True)
@@ -77,7 +77,7 @@ class ProgressDisplay:
             if display is not None:
                 try:
                     display.close(self._last)
-                except Exception:  # noqa: BLE001 - the terminal is gone: nothing to tidy up
+                except Exception:  # the terminal is gone: nothing to tidy up
                     return
 
 

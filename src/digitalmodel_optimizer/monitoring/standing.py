@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from digitalmodel_optimizer.contract import Progress, SimulationFile
-from digitalmodel_optimizer.monitoring.words import amount, duration
+from digitalmodel_optimizer.monitoring.words import MINUTE_S, amount, duration
 
 MOST_NAMES = 3
+_DIGITS = 2
+_MANY = 10
 
 
 def sentence(progress: Progress) -> str:
@@ -30,14 +32,14 @@ def sentence(progress: Progress) -> str:
 def rate(progress: Progress) -> str:
     """Files a second, and megabytes where the files' sizes are known."""
     files = progress.files_done / progress.elapsed_s
-    said = f"{files:.2g} files/s" if files < 10 else f"{files:.0f} files/s"
+    said = f"{files:.{_DIGITS}g} files/s" if files < _MANY else f"{files:.0f} files/s"
     if progress.size_done_mb:
         said += f", {amount(progress.size_done_mb / progress.elapsed_s)}/s"
     return said
 
 
 def left(seconds: float) -> str:
-    return f"{max(0.0, seconds):.0f} s" if seconds < 60 else duration(seconds)
+    return f"{max(0.0, seconds):.0f} s" if seconds < MINUTE_S else duration(seconds)
 
 
 def names(files: Sequence[SimulationFile], most: int = MOST_NAMES) -> str:

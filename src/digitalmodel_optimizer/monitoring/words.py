@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+MB_PER_GB = 1000
+MB_PER_TB = 1_000_000
+MINUTE_S = 60
+HOUR_S = 3600
+_FEW = 10  # below, digits behind the point are told
 _UNITS = {"s": "s", "mb": "MB", "ms": "ms", "percent": "%"}
 
 
@@ -12,21 +17,23 @@ def count(number: int, noun: str) -> str:
 
 def amount(mb: float) -> str:
     """``0.7 MB``, ``67 MB``, ``3.3 GB``; decimal, as everywhere in this project."""
-    if mb >= 1000:
-        return f"{mb / 1000:.3g} GB" if mb < 1e6 else f"{mb / 1e6:.3g} TB"
-    return f"{mb:.0f} MB" if mb >= 10 else f"{mb:.1f} MB"
+    if mb >= MB_PER_TB:
+        return f"{mb / MB_PER_TB:.3g} TB"
+    if mb >= MB_PER_GB:
+        return f"{mb / MB_PER_GB:.3g} GB"
+    return f"{mb:.0f} MB" if mb >= _FEW else f"{mb:.1f} MB"
 
 
 def duration(seconds: float) -> str:
     """``0.52 s``, ``12.3 s``, ``2 min 05 s``, ``1 h 12 min``."""
-    if seconds < 10:
+    if seconds < _FEW:
         return f"{seconds:.2f} s"
-    if seconds < 60:
+    if seconds < MINUTE_S:
         return f"{seconds:.1f} s"
     whole = round(seconds)
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    if whole < HOUR_S:
+        return f"{whole // MINUTE_S} min {whole % MINUTE_S:02d} s"
+    return f"{whole // HOUR_S} h {whole % HOUR_S // MINUTE_S:02d} min"
 
 
 def quantity(name: str, value: float) -> str:
