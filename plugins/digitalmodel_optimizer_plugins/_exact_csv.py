@@ -37,8 +37,9 @@ def exact_csv(table: Any, options: Mapping[str, Any]) -> str | None:
 
 def _header(labels: Any) -> str:
     line = io.StringIO()
-    csv.writer(line, lineterminator="").writerow(list(labels))
-    return line.getvalue()
+    # quoting depends on the line end: a label that holds one is quoted
+    csv.writer(line, lineterminator=os.linesep).writerow(list(labels))
+    return line.getvalue()[: -len(os.linesep)]
 
 
 def _texts(values: np.ndarray[Any, Any]) -> list[str]:

@@ -10,7 +10,7 @@ import enum
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 BYTES_PER_MB = 1_000_000
 
@@ -258,7 +258,7 @@ class Decision:
     the file again while nothing else runs.
     """
 
-    action: str
+    action: Literal["retry", "wait", "alone", "give_up"]
     delay_s: float = 0.0
     reason: str = ""
 
@@ -334,6 +334,10 @@ class ProcessFile(Protocol):
     """
 
     def __call__(self, task: FileTask) -> FileResult: ...
+
+    def warm_up(self) -> None:
+        """Do everything that comes before the first file, so that its time is the file's own."""
+        ...
 
 
 class Control(Protocol):

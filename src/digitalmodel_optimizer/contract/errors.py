@@ -22,6 +22,9 @@ class SettingsError(OptimizerError):
         lines = [f"{count} setting{'s' if count != 1 else ''}{where} cannot be used:"]
         super().__init__("\n".join([*lines, *(f"  - {fault}" for fault in self.faults)]))
 
+    def __reduce__(self) -> tuple[type[SettingsError], tuple[tuple[str, ...], str | None]]:
+        return type(self), (self.faults, self.source)
+
 
 class PluginError(OptimizerError):
     """A plugin breaks the contract: a misspelled hook, a wrong signature, a wrong return value."""

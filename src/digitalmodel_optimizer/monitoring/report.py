@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import textwrap
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import PurePath
 from typing import Any, TextIO
 
 from digitalmodel_optimizer.contract import BatchReport, ErrorKind, FileResult
-from digitalmodel_optimizer.monitoring.console import make_console
+from digitalmodel_optimizer.monitoring.console import (
+    PLAIN_WIDTH,
+    TolerantStream,
+    is_terminal,
+    make_console,
+    standard_stream,
+)
 from digitalmodel_optimizer.monitoring.words import amount, count, duration, quantity
 
 REPORT_VARIABLE = "DIGITALMODEL_OPTIMIZER_REPORT"
@@ -29,25 +36,44 @@ def print_report(report: BatchReport, file: TextIO | None = None) -> None:
     if named:
         with open(named, "w", encoding="utf-8") as stream:
             json.dump(content, stream, indent=1)
-    console = make_console(file)
-    if console is None:
+    stream = standard_stream("stderr") if file is None else file
+    if stream is None:
         return
+    if is_terminal(stream):
+        _print_styled(content, stream)
+    else:  # without rich, whose import costs more than a small batch's report is worth
+        TolerantStream(stream).write("\n".join([_headline(content), *_plain(content), ""]))
+    stream.flush()
+
+
+def _print_styled(content: dict[str, Any], stream: TextIO) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    console = make_console(stream)
+    assert console is not None
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     for label, sentence in _lines(content):
         table.add_row(Text(f"  {label}"), Text(sentence))
     style = "bold red" if content["failed"] or content["interrupted"] else "bold green"
-    with console.capture() as printed:
-        console.print(Text(_headline(content), style=style), table, sep="\n")
-    text = printed.get()
-    if not console.is_terminal:
-        text = "".join(f"{line.rstrip()}\n" for line in text.splitlines())
-    console.file.write(text)
-    console.file.flush()
+    console.print(Text(_headline(content), style=style), table, sep="\n")
+
+
+def _plain(content: dict[str, Any]) -> Iterator[str]:
+    """The two columns of the report, folded at :data:`PLAIN_WIDTH` characters."""
+    lines = list(_lines(content))
+    indent = max((len(label) for label, _ in lines), default=0) + 4
+    for label, sentence in lines:
+        yield textwrap.fill(
+            sentence,
+            PLAIN_WIDTH,
+            initial_indent=f"  {label}".ljust(indent),
+            subsequent_indent=" " * indent,
+            break_on_hyphens=False,
+            break_long_words=False,
+        )
 
 
 def report_as_dict(report: BatchReport) -> dict[str, Any]:

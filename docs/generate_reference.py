@@ -1,0 +1,181 @@
+"""Write the reference pages on settings and hooks from the code that they describe.
+
+``python docs/generate_reference.py`` writes them, with ``--check`` it only says whether they are up
+to date. The built-in plugins are asked as any plugin is, by their entry points.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from digitalmodel_optimizer.contract import Option, PluginOptions, hookspecs
+from digitalmodel_optimizer.manager import BUILT_IN, Manager, build_manager, installed_plugins
+from digitalmodel_optimizer.settings import BLOCK, BLOCK_OPTIONS, CEILING_KEYS, ENABLED
+
+FOLDER = Path(__file__).parent / "reference"
+NOTE = "<!-- Written by docs/generate_reference.py; change the code that it describes instead. -->"
+KINDS = {bool: "`True` or `False`", int: "whole number", float: "number", str: "text"}
+
+SETTINGS = """\
+# Settings
+
+{note}
+
+All settings stand in the batch's own YAML file, or in the arguments behind it on the command line.
+Only `orcaflex.parallel.enabled` switches anything on. A whole number of workers is a ceiling, never
+an order. A setting that cannot be used ends the run before any file is opened, with a list of all
+faults, each with its key and line. 1 MB is 1,000,000 bytes, 1 kB is 1,000 bytes.
+
+## The block `orcaflex.parallel`
+
+{block}
+
+Keys of this block that nobody reads are left alone; one that looks like a slip (`thread`) gets
+a warning.
+
+## Keys that are read as well
+
+The ceiling is the first of these that is there: {ceilings}. The top-level `workers` is what
+`--workers 15` leaves behind on the host's command line. `parallel_processing.timeout_per_file`
+counts where the block has none, and `parallel_processing.save_error_reports: False` means that no
+`<stem>_error.log` is written.
+
+## The block `orcaflex.parallel.plugins`
+
+One block per plugin, by the plugin's name. `gc: False` is short for `gc: {{enabled: False}}`.
+Unknown plugins and unknown options are errors. A file can switch plugins on and off and set their
+options; it can never name code to import.
+
+Every plugin has `enabled` ({enabled}; default `{enabled_default}`): {enabled_help}
+"""
+
+HOOKS = """\
+# Hooks
+
+{note}
+
+A plugin implements the hooks that it needs, with the arguments that it needs. *firstresult* means
+that the first answer other than `None` counts; plugins installed by others are asked before
+the built-in ones, the core's own defaults last. *each* means that every plugin is called.
+[Write a plugin](../how-to/write-a-plugin.md) has a whole example.
+"""
+
+
+def settings_page() -> str:
+    """The reference of every key, from the tables that validate them."""
+    declared = builtin_manager().options()
+    page = SETTINGS.format(
+        note=NOTE,
+        block=table(BLOCK_OPTIONS, ".".join(BLOCK)),
+        ceilings=", ".join(f"`{'.'.join(path)}`" for path in CEILING_KEYS),
+        enabled=KINDS[ENABLED.kind],
+        enabled_default=ENABLED.default,
+        enabled_help=ENABLED.help,
+    )
+    return page + "".join(plugin_section(name, declared[name]) for name in BUILT_IN)
+
+
+def builtin_manager() -> Manager:
+    """The built-in plugins, loaded; others that happen to be installed are left out."""
+    return build_manager([found for found in installed_plugins() if found.name in BUILT_IN])
+
+
+def plugin_section(name: str, declared: PluginOptions) -> str:
+    return f"\n### {name}\n\n{declared.summary}\n\n{table(declared.options, name)}\n"
+
+
+def table(options: Iterable[Option], block: str) -> str:
+    """One row per option; ``block`` names the table for people who cannot see its place."""
+    rows = [
+        f"| key in `{block}` | takes | unit | default | what it does |",
+        "|---|---|---|---|---|",
+        *(
+            f"| `{option.name}` | {takes(option)} | {option.unit or '-'} "
+            f"| {shown(option.default)} | {option.help} |"
+            for option in options
+        ),
+    ]
+    return "\n".join(rows)
+
+
+def takes(option: Option) -> str:
+    """What values an option takes, in words."""
+    if option.choices:
+        said = ", ".join(f"`{choice}`" for choice in option.choices)
+    else:
+        said = KINDS[option.kind]
+    if option.minimum is not None and option.maximum is not None:
+        said += f", {option.minimum:,g} to {option.maximum:,g}"
+    elif option.minimum is not None:
+        said += f", {option.minimum:,g} or more"
+    elif option.maximum is not None:
+        said += f", at most {option.maximum:,g}"
+    return said + (", or `auto`" if option.auto else "") + (", or empty" if option.optional else "")
+
+
+def shown(default: Any) -> str:
+    return "empty" if default is None else f"`{default}`"
+
+
+def hooks_page() -> str:
+    """The reference of every hook, from its specification."""
+    return HOOKS.format(note=NOTE) + "".join(hook_sections())
+
+
+def hook_sections() -> Iterator[str]:
+    banner = ""
+    for number, line in enumerate(source := inspect.getsource(hookspecs).splitlines()):
+        if line.startswith("# ----") and source[number + 2 : number + 3] == [line]:
+            banner = source[number + 1].removeprefix("# ")
+        found = re.match(r"def (optimizer_\w+)\(", line)
+        if found is None:
+            continue
+        if banner:
+            yield f"\n## {banner}\n"
+            banner = ""
+        yield hook_section(found[1])
+
+
+def hook_section(name: str) -> str:
+    function = getattr(hookspecs, name)
+    first = getattr(function, "digitalmodel_optimizer_spec")["firstresult"]  # noqa: B009 - pluggy's
+    kind = "firstresult" if first else "each"
+    return f"\n### {heading(name)}\n\n*{kind}*\n\n{docstring(function)}\n"
+
+
+def heading(name: str) -> str:
+    """``optimizer_x(first, second)``, as a hook is called."""
+    return f"{name}({', '.join(inspect.signature(getattr(hookspecs, name)).parameters)})"
+
+
+def docstring(function: Any) -> str:
+    """The specification's own words, as Markdown: each labelled line a paragraph."""
+    text = re.sub(r":class:`~?(?:[\w.]+\.)?(\w+)`", r"`\1`", inspect.getdoc(function) or "")
+    text = text.replace("``", "`")
+    return re.sub(r"\n(Called|Returns|Errors|Example|Added|`[\w.(), ]+`:)", r"\n\n\1", text)
+
+
+PAGES = {"settings.md": settings_page, "hooks.md": hooks_page}
+
+
+def main() -> int:
+    """Write or check all pages; the exit status is 1 if one is not up to date."""
+    stale = []
+    for name, page in PAGES.items():
+        path, content = FOLDER / name, page()
+        if "--check" not in sys.argv[1:]:
+            path.write_text(content, encoding="utf-8", newline="\n")
+        elif not path.is_file() or path.read_text(encoding="utf-8") != content:
+            stale.append(f"docs/reference/{name}")
+    if stale:
+        print(f"not up to date: {', '.join(stale)}; run python docs/generate_reference.py")
+    return int(bool(stale))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
