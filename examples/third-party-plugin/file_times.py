@@ -28,9 +28,7 @@ def optimizer_options() -> PluginOptions:
         "Writes what each file took to file_times.csv.",
         (
             Option("folder", str, None, "Where the table goes; empty for none.", optional=True),
-            Option(
-                "slow_s", float, 60.0, "A file that takes longer is slow.", unit="seconds", minimum=0
-            ),
+            Option("slow_s", float, 60.0, "Longer is slow.", unit="seconds", minimum=0),
         ),
     )
 
@@ -39,7 +37,7 @@ def optimizer_options() -> PluginOptions:
 def optimizer_batch_started(batch: Batch, settings: Settings) -> None:
     """In the parent, before any file is opened: the last chance to refuse a setting."""
     folder = settings.plugin(NAME)["folder"]
-    if folder and Path(batch.results_folder).resolve() in (Path(folder) / "table").resolve().parents:
+    if folder and Path(folder).resolve().is_relative_to(Path(batch.results_folder).resolve()):
         key = f"orcaflex.parallel.plugins.{NAME}.folder"
         raise SettingsError([f"{key} lies in the results folder, which is the engine's"])
 

@@ -59,4 +59,7 @@ def _texts(values: np.ndarray[Any, Any]) -> list[str]:
 def _spelled_otherwise(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """Where orjson's spelling may differ from ``repr``'s; wider than it need be."""
     size = np.abs(values)
-    return ~np.isfinite(values) | (size >= _LARGE) | ((size < _SMALL) & (size > 0))
+    otherwise: np.ndarray[Any, Any] = (
+        ~np.isfinite(values) | (size >= _LARGE) | ((size < _SMALL) & (size > 0))
+    )
+    return otherwise

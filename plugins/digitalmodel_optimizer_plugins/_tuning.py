@@ -64,7 +64,9 @@ class Tuner:
     _steady_windows: int = 0
     _rates: dict[int, float] = field(default_factory=dict)
 
-    def advise(self, progress: Progress, available_mb: float, reserve_mb: float) -> Adjustment | None:
+    def advise(
+        self, progress: Progress, available_mb: float, reserve_mb: float
+    ) -> Adjustment | None:
         """The limit to go to, or None to leave it; the caller is expected to follow."""
         limit, finished = max(1, progress.workers_limit), len(progress.finished_s)
         if limit != self._limit:
@@ -98,7 +100,9 @@ class Tuner:
         reason = f"{available_mb:.0f} MB available, below the reserve of {reserve_mb:.0f} MB"
         return Adjustment(half, reason)
 
-    def _recover(self, progress: Progress, available_mb: float, reserve_mb: float) -> Adjustment | None:
+    def _recover(
+        self, progress: Progress, available_mb: float, reserve_mb: float
+    ) -> Adjustment | None:
         """One worker more once memory has been back for some calls in a row."""
         limit = progress.workers_limit
         if limit >= self._aim:

@@ -179,9 +179,7 @@ def optimizer_allocate(
 
 
 @hookimpl
-def optimizer_adjust(
-    progress: Progress, machine: Machine, settings: Settings
-) -> Adjustment | None:
+def optimizer_adjust(progress: Progress, machine: Machine, settings: Settings) -> Adjustment | None:
     reserve_mb = _options(settings)["memory_reserve_mb"]
     if reserve_mb == AUTO:
         reserve_mb = max(500.0, 0.05 * machine.memory_total_mb)

@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from digitalmodel_optimizer.contract import (
-        Option,
         OptimizerError,
         OptimizerWarning,
+        Option,
         PluginOptions,
         hookimpl,
     )
@@ -23,9 +23,9 @@ __version__ = "0.1.0"
 _CONTRACT_NAMES = ("hookimpl", "Option", "PluginOptions", "OptimizerError", "OptimizerWarning")
 
 __all__ = [
-    "Option",
     "OptimizerError",
     "OptimizerWarning",
+    "Option",
     "PluginOptions",
     "__version__",
     "hookimpl",

@@ -35,10 +35,9 @@ def usable_cpus() -> int:
 
     joblib counts the same way, but importing it costs more than a small file takes.
     """
-    if hasattr(os, "sched_getaffinity"):
+    cpus = os.cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):  # not on Windows
         cpus = len(os.sched_getaffinity(0))
-    else:
-        cpus = os.cpu_count() or 1
     try:
         quota, period = _CGROUP_CPU.read_text().split()
         cpus = min(cpus, math.ceil(float(quota) / float(period)))
@@ -71,7 +70,8 @@ def _container_memory() -> list[tuple[float, float]]:
 
 def tree_memory_mb() -> float:
     """Resident memory of this process and all its descendants, in MB (shared pages counted
-    once per process, so the figure is an upper bound)."""
+    once per process, so the figure is an upper bound).
+    """
     import psutil
 
     this = psutil.Process()

@@ -22,7 +22,6 @@ from digitalmodel_optimizer.contract import (
     OptimizerWarning,
     PluginError,
     PluginOptions,
-    Settings,
     hookspecs,
 )
 
@@ -202,10 +201,8 @@ def trace_calls(manager: Manager) -> None:
     """Print every hook call with its plugins to standard error."""
     import sys
 
-    def before(hook_name: str, implementations: Sequence[Any], arguments: Any) -> None:
+    def before(hook_name: str, implementations: Sequence[Any], _arguments: Any) -> None:
         who = ", ".join(item.plugin_name for item in reversed(implementations))
         print(f"[{hook_name}] {who}", file=sys.stderr)
 
     manager.add_hookcall_monitoring(before, lambda *_: None)
-
-

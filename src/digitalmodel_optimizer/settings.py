@@ -15,8 +15,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from digitalmodel_optimizer.contract import (
-    Option,
     OptimizerWarning,
+    Option,
     PluginOptions,
     Settings,
     SettingsError,
@@ -135,7 +135,8 @@ class _Reader:
 
     def _ceiling(self) -> int | None:
         option = next(item for item in BLOCK_OPTIONS if item.name == "threads")
-        for path, value in self._first(CEILING_KEYS):
+        for path, given in self._first(CEILING_KEYS):
+            value = given
             if path == ("workers",) and isinstance(value, str) and value.strip().isdigit():
                 value = int(value)  # the host's command line leaves a text behind
             if not self._check(path, option, value) or value == AUTO:
@@ -160,9 +161,7 @@ class _Reader:
                     stacklevel=2,
                 )
 
-    def _plugin_options(
-        self, block: Any
-    ) -> tuple[dict[str, Mapping[str, Any]], frozenset[str]]:
+    def _plugin_options(self, block: Any) -> tuple[dict[str, Mapping[str, Any]], frozenset[str]]:
         path = (*BLOCK, "plugins")
         if block is not None and not isinstance(block, Mapping):
             self.faults.append((path, f"takes a block of plugin names, not {block!r}"))

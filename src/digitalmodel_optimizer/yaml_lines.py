@@ -17,9 +17,7 @@ def line_of(source: str, path: tuple[str, ...]) -> int | None:
         return None
     line = None
     for key in path:
-        found = next(
-            (pair for pair in getattr(node, "value", ()) if _is_key(pair, key)), None
-        )
+        found = next((pair for pair in getattr(node, "value", ()) if _is_key(pair, key)), None)
         if found is None:
             break
         line = found[0].start_mark.line + 1

@@ -83,4 +83,5 @@ def test_an_option_of_the_wrong_unit_is_refused_by_its_declaration(
 ) -> None:
     done = run(tmp_path, installed, {"slow_s": "1 min"}, "serial")
     assert done.returncode == 2
-    assert "file-times.slow_s takes a number of seconds, not '1 min'" in done.stderr
+    assert "orcaflex.parallel.plugins.file-times.slow_s" in done.stderr
+    assert "takes a number of seconds, not '1 min'" in done.stderr

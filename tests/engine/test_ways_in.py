@@ -143,7 +143,7 @@ config, *rest = sys.argv[1:]
 try:
     for name in [config, *rest]:
         sys.argv[1] = name          # the host looks at its command line, whoever calls it
-        engine(name)
+        engine()
 except Exception as error:
     print(type(error).__name__, error)
     sys.exit(3)

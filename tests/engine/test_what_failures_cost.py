@@ -270,7 +270,7 @@ def test_a_table_that_cannot_be_moved_into_place_leaves_no_half_of_it(
 def test_a_full_disk_stops_the_batch_and_leaves_nothing_half_written(
     plain_host: HostProcess, plugin_host: HostProcess, tmp_path: Path, name: str
 ) -> None:
-    fine = {"sample_interval_s": 0.01}
+    fine = {"sample_interval_s": 0.005}
     small = [write(tmp_path / "sim", f"case_{n}", seed=n) for n in range(2)]
     large = [write(tmp_path / "sim", f"large_{n}", seed=n, **fine) for n in range(4)]
     files = [*small, *large]

@@ -60,16 +60,16 @@ def _check_python() -> Check:
 
 
 def _check_activation() -> Check:
-    from digitalmodel_optimizer import _activation
+    from digitalmodel_optimizer import watcher
 
-    name, active = "activation", _activation.watching()
-    _activation.stop_watching()  # looking at the host is no reason to stand in
-    if _activation.switched_off():
-        value = os.environ.get(_activation.ENVIRONMENT_VARIABLE)
+    name, active = "activation", watcher.watching()
+    watcher.stop_watching()  # looking at the host is no reason to stand in
+    if watcher.switched_off():
+        value = os.environ.get(watcher.ENVIRONMENT_VARIABLE)
         return Check(
             name,
             WARN,
-            f"switched off by {_activation.ENVIRONMENT_VARIABLE}={value}",
+            f"switched off by {watcher.ENVIRONMENT_VARIABLE}={value}",
             "unset it to let the plugins take part",
         )
     if active:

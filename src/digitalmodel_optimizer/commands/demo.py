@@ -78,9 +78,9 @@ def command(
 
 
 def _demand_host() -> None:
-    from digitalmodel_optimizer import _activation
+    from digitalmodel_optimizer import watcher
 
-    _activation.stop_watching()  # the host is looked for here, and only imported in other processes
+    watcher.stop_watching()  # the host is looked for here, and only imported in other processes
     missing = [name for name, module in _HOST if importlib.util.find_spec(module) is None]
     if missing:
         typer.echo(

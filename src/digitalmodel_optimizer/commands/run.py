@@ -40,13 +40,13 @@ def command(
 
 def run_host(arguments: list[str]) -> None:
     """Run the host's ``engine()`` in this process with ``arguments`` as its command line."""
-    from digitalmodel_optimizer import _activation
-    from digitalmodel_optimizer.engine import activation, peek
+    from digitalmodel_optimizer import activation, watcher
+    from digitalmodel_optimizer.engine import peek
 
     os.environ[peek.RUN_VARIABLE] = str(os.getpid())
     sys.argv = ["digitalmodel", *arguments]
-    if _activation.switched_off():
-        _say(f"switched off by {_activation.ENVIRONMENT_VARIABLE}; the engine runs untouched")
+    if watcher.switched_off():
+        _say(f"switched off by {watcher.ENVIRONMENT_VARIABLE}; the engine runs untouched")
     elif peek.command_line_enables():
         activation.stand_in()
     else:
@@ -62,9 +62,9 @@ def run_host(arguments: list[str]) -> None:
 def _host_is_there() -> bool:
     import importlib.util
 
-    from digitalmodel_optimizer import _activation
+    from digitalmodel_optimizer import watcher
 
-    _activation.stop_watching()  # from here on it is for us to say whether we stand in
+    watcher.stop_watching()  # from here on it is for us to say whether we stand in
     return importlib.util.find_spec("digitalmodel") is not None
 
 

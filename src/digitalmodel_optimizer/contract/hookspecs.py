@@ -50,7 +50,7 @@ def optimizer_options() -> PluginOptions:  # type: ignore[empty-body]
     """Say what the plugin does and which options it takes.
 
     Called: once when plugins are loaded, in every process that runs plugins.
-    Returns: a :class:`PluginOptions`; each plugin answers for itself (not firstresult, no wrappers).
+    Returns: a :class:`PluginOptions`; each plugin for itself (not firstresult, no wrappers).
     Example: ``return PluginOptions("Writes a log.", (Option("level", int, 1, "How much."),))``
     Added in 0.1.
     """
@@ -159,9 +159,7 @@ def optimizer_progress(progress: Progress, settings: Settings) -> None:
 
 
 @hookspec(firstresult=True)
-def optimizer_adjust(
-    progress: Progress, machine: Machine, settings: Settings
-) -> Adjustment | None:
+def optimizer_adjust(progress: Progress, machine: Machine, settings: Settings) -> Adjustment | None:
     """Change the number of workers while a batch runs.
 
     Called: in the parent, on a monitoring thread, about once a second. firstresult.
@@ -209,7 +207,7 @@ def optimizer_process_file(task: FileTask, settings: Settings) -> FileResult | N
     Called: in the worker, once per attempt, on the thread on which the model lives. The core's
     own implementation runs the engine; implement this as a wrapper, ``@hookimpl(wrapper=True)``.
     By the time a wrapper goes on after its ``yield`` the model has been released.
-    Returns: the :class:`FileResult`; a wrapper returns it, changed or not (``dataclasses.replace``).
+    Returns: the :class:`FileResult`; a wrapper returns it, changed or not (``replace``).
     Example: ``result = yield; return replace(result, notes={**result.notes, "me": {"x_s": 1.0}})``
     Added in 0.1.
     """

@@ -16,8 +16,8 @@ from typing import Any
 
 import psutil
 
-from digitalmodel_optimizer._activation import ENVIRONMENT_VARIABLE
 from digitalmodel_optimizer.monitoring.report import REPORT_VARIABLE
+from digitalmodel_optimizer.watcher import ENVIRONMENT_VARIABLE
 
 SAMPLE_INTERVAL_S = 0.1
 _PATIENCE_S = 15.0

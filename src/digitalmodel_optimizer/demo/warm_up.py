@@ -12,7 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from digitalmodel_optimizer._activation import ENVIRONMENT_VARIABLE
+from digitalmodel_optimizer.watcher import ENVIRONMENT_VARIABLE
 
 _IMPORTS = "import digitalmodel.engine, digitalmodel_optimizer.execution.entry, loky, joblib"
 

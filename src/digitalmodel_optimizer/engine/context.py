@@ -92,7 +92,7 @@ class FileContext:
 
     def holds(self, path: object) -> bool:
         """Whether ``path`` is an output of this file, in its staging folder."""
-        return isinstance(path, (str, os.PathLike)) and os.fspath(path).startswith(  # type: ignore[arg-type]
+        return isinstance(path, (str, os.PathLike)) and str(os.fspath(path)).startswith(
             self.staging
         )
 

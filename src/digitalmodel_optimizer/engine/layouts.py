@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from dataclasses import dataclass
-from importlib.machinery import PathFinder
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -97,12 +97,10 @@ def _stands(module: str) -> bool:
         spec = importlib.util.find_spec(package)
     except (ImportError, ValueError):
         return False
-    for part in inner:
-        if spec is None or spec.submodule_search_locations is None:
-            return False
-        package = f"{package}.{part}"
-        spec = PathFinder.find_spec(package, spec.submodule_search_locations)
-    return spec is not None
+    if spec is None:
+        return False
+    folders = spec.submodule_search_locations or ()
+    return any(Path(folder, *inner).with_suffix(".py").is_file() for folder in folders)
 
 
 def host_version() -> str | None:

@@ -39,12 +39,12 @@ class PlaceholderFinder:
     def __init__(self, names: Iterable[str]) -> None:
         self.names = set(names)
 
-    def find_spec(
+    def find_spec(  # noqa: ARG002 - the import system's signature
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         return ModuleSpec(name, self) if name in self.names else None  # type: ignore[arg-type]
 
-    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:  # noqa: ARG002
         return None
 
     def exec_module(self, module: ModuleType) -> None:
@@ -66,4 +66,4 @@ def leave_out(names: Iterable[str]) -> None:
     """Serve placeholders for ``names`` from now on; modules already imported stay."""
     wanted = [name for name in names if name not in sys.modules]
     if wanted:
-        sys.meta_path.insert(0, PlaceholderFinder(wanted))  # type: ignore[arg-type]
+        sys.meta_path.insert(0, PlaceholderFinder(wanted))

@@ -27,7 +27,7 @@ class _ListedModel:
     objects: tuple[_ListedObject, ...]
 
 
-class _Column(wrapt.ObjectProxy):  # type: ignore[misc]
+class _Column(wrapt.ObjectProxy):  # type: ignore[misc,type-arg,unused-ignore]
     """A column of the listing; iterating it does not go through pandas."""
 
     def __init__(self, wrapped: Any) -> None:
@@ -38,7 +38,7 @@ class _Column(wrapt.ObjectProxy):  # type: ignore[misc]
         return iter(self._self_values)
 
 
-class _Table(wrapt.ObjectProxy):  # type: ignore[misc]
+class _Table(wrapt.ObjectProxy):  # type: ignore[misc,type-arg,unused-ignore]
     """The listing's DataFrame; hands out the same column each time."""
 
     def __init__(self, wrapped: Any) -> None:

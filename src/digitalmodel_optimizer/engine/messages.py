@@ -51,15 +51,13 @@ class _CatchingHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         messages = getattr(_caught, "messages", None)
         if messages is not None:
-            messages.append(
-                Message("logging", record.getMessage(), record.levelno, record.name)
-            )
+            messages.append(Message("logging", record.getMessage(), record.levelno, record.name))
 
 
 def catch_in_this_process(level: int) -> None:
     """Start catching; for worker processes only. ``level``: the parent's root logging level."""
-    sys.stdout = _CatchingStream("output", sys.stdout)  # type: ignore[assignment]
-    sys.stderr = _CatchingStream("error output", sys.stderr)  # type: ignore[assignment]
+    sys.stdout = _CatchingStream("output", sys.stdout)
+    sys.stderr = _CatchingStream("error output", sys.stderr)
     root = logging.getLogger()
     root.handlers[:] = [_CatchingHandler()]
     root.setLevel(level)

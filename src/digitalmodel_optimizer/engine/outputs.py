@@ -44,7 +44,8 @@ def save_merged(
     """Leave ``cfg`` and ``engine`` as the engine's loop would, and call its save functions once.
 
     ``apart``: the engine would have worked on the files in processes of their own, from which
-    nothing comes back into ``cfg``. The tables are written to ``staging`` and renamed into place when all of them are whole.
+    nothing comes back into ``cfg``. The tables are written to ``staging`` and renamed into
+    place when all of them are whole.
     """
     outputs = [result.engine for result in results if result.error is None]
     records = cfg[cfg["meta"]["basename"]]

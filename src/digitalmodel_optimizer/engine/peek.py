@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,10 @@ _BASENAMES = ("orcaflex", "orcaflex_analysis", "orcaflex_post_process")
 def is_host_command() -> bool:
     """Whether this process is ``python -m digitalmodel`` (or does the same explicitly)."""
     words = sys.orig_argv
-    return any(
-        word == "-m" and following == "digitalmodel"
-        for word, following in zip(words, words[1:], strict=False)
-    ) or _is_explicit_run()
+    return (
+        any(word == "-m" and following == "digitalmodel" for word, following in pairwise(words))
+        or _is_explicit_run()
+    )
 
 
 def _is_explicit_run() -> bool:
@@ -104,6 +105,6 @@ def _parsed(content: bytes, default: Any = None) -> Any:
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        return yaml.load(content, Loader=loader)
+        return yaml.load(content, Loader=loader)  # noqa: S506 - both are safe loaders
     except yaml.YAMLError:
         return default

@@ -26,7 +26,7 @@ from digitalmodel_optimizer.engine.reader import (
 MakeReader = Callable[["ModelProxy"], ResultReader | None]
 
 
-class ObjectProxy(wrapt.ObjectProxy):  # type: ignore[misc]
+class ObjectProxy(wrapt.ObjectProxy):  # type: ignore[misc,type-arg,unused-ignore]
     """An OrcFxAPI object whose results come from the reader of its model."""
 
     def __init__(self, wrapped: Any, model: ModelProxy) -> None:
@@ -53,7 +53,10 @@ class ObjectProxy(wrapt.ObjectProxy):  # type: ignore[misc]
         return self._self_model._self_answer(key)
 
     def TimeHistory(  # noqa: N802 - OrcFxAPI's name
-        self, varNames: Any, period: Any = None, objectExtra: Any = None  # noqa: N803
+        self,
+        varNames: Any,
+        period: Any = None,
+        objectExtra: Any = None,  # noqa: N803
     ) -> Any:
         answer = self._self_answer(
             lambda: time_history_request(self.__wrapped__, varNames, period, objectExtra)
@@ -63,14 +66,14 @@ class ObjectProxy(wrapt.ObjectProxy):  # type: ignore[misc]
         return self.__wrapped__.TimeHistory(varNames, period, objectExtra)
 
     def StaticResult(  # noqa: N802
-        self, varNames: Any, objectExtra: Any = None  # noqa: N803
+        self,
+        varNames: Any,
+        objectExtra: Any = None,  # noqa: N803
     ) -> Any:
         static_state = self._self_model._self_static_state
         if static_state is not None:
             answer = self._self_answer(
-                lambda: time_history_request(
-                    self.__wrapped__, varNames, static_state, objectExtra
-                )
+                lambda: time_history_request(self.__wrapped__, varNames, static_state, objectExtra)
             )
             if answer is not MISS and len(answer):
                 return answer[0]
@@ -98,7 +101,7 @@ class ObjectProxy(wrapt.ObjectProxy):  # type: ignore[misc]
         )
 
 
-class ModelProxy(wrapt.ObjectProxy):  # type: ignore[misc]
+class ModelProxy(wrapt.ObjectProxy):  # type: ignore[misc,type-arg,unused-ignore]
     """A model whose objects are proxies; lives for one file on one thread.
 
     Without ``make_reader`` nothing is cached and everything passes through; the proxy is then only

@@ -101,7 +101,7 @@ def genuine_tables(tables: Any) -> Any:
     }
 
 
-class PandasOfRows(wrapt.ObjectProxy):  # type: ignore[misc]
+class PandasOfRows(wrapt.ObjectProxy):  # type: ignore[misc,type-arg,unused-ignore]
     """pandas as the engine's summary module sees it while a file is being processed."""
 
     def DataFrame(self, *args: Any, **kwargs: Any) -> Any:  # noqa: N802 - pandas' name

@@ -22,7 +22,7 @@ from digitalmodel_optimizer.engine.proxies import ModelProxy
 from digitalmodel_optimizer.engine.row_tables import PandasOfRows, genuine_tables
 
 _ABSENT = object()
-Replacement = Callable[[Any], Callable[..., Any]]
+Replacement = Callable[[Any], Any]
 
 
 class Seams:
@@ -176,7 +176,7 @@ class _Silent:
         return lambda *_args, **_kwargs: None
 
 
-class _Display(wrapt.ObjectProxy):  # type: ignore[misc]
+class _Display(wrapt.ObjectProxy):  # type: ignore[misc,type-arg,unused-ignore]
     """The engine's class of displays; makes silent ones while a file is being processed."""
 
     def from_config(self, *args: Any, **kwargs: Any) -> Any:
@@ -197,7 +197,7 @@ def _stream(name: str) -> property:
     return property(get, put)
 
 
-class _StreamsOfThread(wrapt.ObjectProxy):  # type: ignore[misc]
+class _StreamsOfThread(wrapt.ObjectProxy):  # type: ignore[misc,type-arg,unused-ignore]
     """``sys`` as a module sees it that swaps its streams: a swap counts for its thread alone.
 
     Two threads that swap the process's streams put them back in the wrong order, and whatever is

@@ -133,7 +133,8 @@ def same_answer(used: State, left: State, expected: State) -> bool:
 
 def _with_attributes(cfg: Any) -> Any:
     """The host's dictionary gives its items as attributes too, by being its own ``__dict__``;
-    pickling makes two of one, and this one again."""
+    pickling makes two of one, and this one again.
+    """
     attributes = getattr(cfg, "__dict__", None)
     if isinstance(cfg, dict) and attributes is not None and attributes.keys() == cfg.keys():
         cfg.__dict__ = cfg

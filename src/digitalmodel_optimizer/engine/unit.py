@@ -119,7 +119,7 @@ class Unit:
         if working is None:
             working = WorkingCfg(self.shared.original_cfg, self.shared.basename)
             self._threads.cfg = working
-        return working  # type: ignore[no-any-return]
+        return working
 
     def _context(self, task: FileTask, staging: str) -> FileContext:
         context = FileContext(task, self.settings, self.hook, staging, None)

@@ -7,7 +7,6 @@ import shutil
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from digitalmodel_optimizer.contract import (
     Allocation,
@@ -123,7 +122,7 @@ class BatchRun:
         Only while it is small, or a small part of the batch, since nothing runs beside it; and not
         where a time limit is set, which only a worker process can be held to.
         """
-        if len(pending) < 2 or self.settings.timeout_per_file_s is not None:  # noqa: PLR2004
+        if len(pending) < 2 or self.settings.timeout_per_file_s is not None:
             return False
         total_mb = sum(file.size_mb for file in pending)
         return pending[0].size_mb <= max(PILOT_LARGEST_MB, PILOT_LARGEST_SHARE * total_mb)
@@ -214,7 +213,9 @@ class BatchRun:
         ]
         admission = Admission(schedule.workers, min(budgets, default=None))
         allocations = {
-            file.index: item.allocation for item in schedule.assignments for file in item.group.files
+            file.index: item.allocation
+            for item in schedule.assignments
+            for file in item.group.files
         }
         self.tracker.limit = lambda: admission.limit
         return BatchControl(
@@ -222,8 +223,8 @@ class BatchRun:
         )
 
     def _collect(self, stream: Iterator[FileResult]) -> None:
-        for result in stream:
-            result = self._take(result)
+        for finished in stream:
+            result = self._take(finished)
             self.outcome.results[result.file.index] = result
             self.carried.finished(result)
             if result.error is not None and result.error.kind is ErrorKind.OUTPUT:

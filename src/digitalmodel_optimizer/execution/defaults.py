@@ -26,9 +26,7 @@ class CoreDefaults:
         return [Group("all files", tuple(files))]
 
     @hookimpl(trylast=True)
-    def optimizer_allocate(
-        self, group: Group, machine: Machine, settings: Settings
-    ) -> Allocation:
+    def optimizer_allocate(self, group: Group, machine: Machine, settings: Settings) -> Allocation:
         ceiling = settings.ceiling or machine.logical_cpus
         workers = max(1, min(ceiling, machine.logical_cpus, len(group.files)))
         threads = max(1, machine.logical_cpus // workers)

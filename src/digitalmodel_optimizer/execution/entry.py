@@ -173,9 +173,7 @@ def _fingerprint(cfg: Any) -> list[Any]:
     return [parts, orcaflex]
 
 
-def _refuse_overwriting_inputs(
-    cfg: Any, folder: str, files: tuple[SimulationFile, ...]
-) -> None:
+def _refuse_overwriting_inputs(cfg: Any, folder: str, files: tuple[SimulationFile, ...]) -> None:
     inputs = {os.path.realpath(file.path) for file in files}
     for output in expected_outputs(cfg, folder, [file.stem for file in files]):
         if os.path.realpath(output) in inputs:

@@ -97,9 +97,7 @@ class Worker:
             culprit = self.manager.culprit(error)
             if culprit is not None:
                 fault = replace(fault, message=f"{culprit}: {fault.message}")
-            return FileResult(
-                file=task.file, error=fault, attempt=task.attempt, worker=os.getpid()
-            )
+            return FileResult(file=task.file, error=fault, attempt=task.attempt, worker=os.getpid())
         return _with_sizes(result)
 
 
@@ -166,10 +164,10 @@ def dismiss(folder: str) -> None:
 
 
 def _start_worker_process(payload: Payload) -> Worker:
-    from digitalmodel_optimizer import _activation
+    from digitalmodel_optimizer import watcher
     from digitalmodel_optimizer.engine.lean_imports import leave_out
 
-    _activation.stop_watching()
+    watcher.stop_watching()
     leave_out(payload.layout.unused_imports)
     select_library(payload.library)
     host = import_host(payload.layout)

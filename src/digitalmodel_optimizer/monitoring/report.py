@@ -7,7 +7,7 @@ import os
 import textwrap
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any, TextIO
 
 from digitalmodel_optimizer.contract import BatchReport, ErrorKind, FileResult
@@ -34,8 +34,7 @@ def print_report(report: BatchReport, file: TextIO | None = None) -> None:
     content = report_as_dict(report)
     named = os.environ.get(REPORT_VARIABLE)
     if named:
-        with open(named, "w", encoding="utf-8") as stream:
-            json.dump(content, stream, indent=1)
+        Path(named).write_text(json.dumps(content, indent=1), encoding="utf-8")
     stream = standard_stream("stderr") if file is None else file
     if stream is None:
         return

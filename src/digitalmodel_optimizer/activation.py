@@ -92,7 +92,7 @@ def _wrap_engine(module: ModuleType) -> None:
     wrapt.wrap_function_wrapper(module, "engine", _run_engine)
 
 
-def _run_engine(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+def _run_engine(wrapped: Any, _instance: Any, args: Any, kwargs: Any) -> Any:
     _runs.depth = getattr(_runs, "depth", 0) + 1
     _runs.failed = None
     try:

@@ -1,0 +1,30 @@
+"""The watcher that the ``.pth`` file puts in place, and the switch that turns everything off.
+
+Standard library only: imported wherever somebody asks whether this interpreter waits for the host.
+"""
+
+import os
+import sys
+
+ENVIRONMENT_VARIABLE = "DIGITALMODEL_OPTIMIZER"
+WATCHER_NAME = "DigitalmodelOptimizerWatcher"
+_OFF_WORDS = ("off", "0", "false", "no")
+
+
+def switched_off() -> bool:
+    """Whether the user has switched us off for this process and its children."""
+    return os.environ.get(ENVIRONMENT_VARIABLE, "").strip().lower() in _OFF_WORDS
+
+
+def watching() -> bool:
+    """Whether this interpreter waits for the host, as the ``.pth`` file has it."""
+    return any(_is_watcher(finder) for finder in sys.meta_path)
+
+
+def stop_watching() -> None:
+    """Do not stand in when the host is imported from now on."""
+    sys.meta_path[:] = [finder for finder in sys.meta_path if not _is_watcher(finder)]
+
+
+def _is_watcher(finder: object) -> bool:
+    return getattr(finder, "__name__", None) == WATCHER_NAME
