@@ -157,7 +157,7 @@ def docstring(function: Any) -> str:
     """The specification's own words, as Markdown: each labelled line a paragraph."""
     text = re.sub(r":class:`~?(?:[\w.]+\.)?(\w+)`", r"`\1`", inspect.getdoc(function) or "")
     text = text.replace("``", "`")
-    return re.sub(r"\n(Called|Returns|Errors|Example|Added|`[\w.(), ]+`:)", r"\n\n\1", text)
+    return re.sub(r"\n+(Called|Returns|Errors|Example|Added|`[\w.(), ]+`:)", r"\n\n\1", text)
 
 
 PAGES = {"settings.md": settings_page, "hooks.md": hooks_page}

@@ -59,7 +59,7 @@ def run(
     return subprocess.run(
         arguments(config, *more),
         cwd=config.parent,
-        env=environment(**STAND_IN, **(variables or {})),
+        env=environment(**{**STAND_IN, **(variables or {})}),
         capture_output=True,
         text=True,
         timeout=TIMEOUT_S,
@@ -74,7 +74,7 @@ class Running:
         self.process = subprocess.Popen(
             arguments(config, *more),
             cwd=config.parent,
-            env=environment(**STAND_IN, **(variables or {})),
+            env=environment(**{**STAND_IN, **(variables or {})}),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,

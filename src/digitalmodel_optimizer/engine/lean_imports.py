@@ -39,12 +39,12 @@ class PlaceholderFinder:
     def __init__(self, names: Iterable[str]) -> None:
         self.names = set(names)
 
-    def find_spec(  # noqa: ARG002 - the import system's signature
+    def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         return ModuleSpec(name, self) if name in self.names else None  # type: ignore[arg-type]
 
-    def create_module(self, spec: ModuleSpec) -> ModuleType | None:  # noqa: ARG002
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
         return None
 
     def exec_module(self, module: ModuleType) -> None:

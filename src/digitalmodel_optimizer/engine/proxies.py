@@ -52,11 +52,11 @@ class ObjectProxy(wrapt.ObjectProxy):  # type: ignore[misc,type-arg,unused-ignor
             return MISS
         return self._self_model._self_answer(key)
 
-    def TimeHistory(  # noqa: N802 - OrcFxAPI's name
+    def TimeHistory(
         self,
         varNames: Any,
         period: Any = None,
-        objectExtra: Any = None,  # noqa: N803
+        objectExtra: Any = None,
     ) -> Any:
         answer = self._self_answer(
             lambda: time_history_request(self.__wrapped__, varNames, period, objectExtra)
@@ -65,10 +65,10 @@ class ObjectProxy(wrapt.ObjectProxy):  # type: ignore[misc,type-arg,unused-ignor
             return answer
         return self.__wrapped__.TimeHistory(varNames, period, objectExtra)
 
-    def StaticResult(  # noqa: N802
+    def StaticResult(
         self,
         varNames: Any,
-        objectExtra: Any = None,  # noqa: N803
+        objectExtra: Any = None,
     ) -> Any:
         static_state = self._self_model._self_static_state
         if static_state is not None:
@@ -79,12 +79,12 @@ class ObjectProxy(wrapt.ObjectProxy):  # type: ignore[misc,type-arg,unused-ignor
                 return answer[0]
         return self.__wrapped__.StaticResult(varNames, objectExtra)
 
-    def RangeGraph(  # noqa: N802
+    def RangeGraph(
         self,
-        varName: Any,  # noqa: N803
+        varName: Any,
         period: Any = None,
-        objectExtra: Any = None,  # noqa: N803
-        arclengthRange: Any = None,  # noqa: N803
+        objectExtra: Any = None,
+        arclengthRange: Any = None,
         *others: Any,
         **more: Any,
     ) -> Any:
@@ -128,7 +128,7 @@ class ModelProxy(wrapt.ObjectProxy):  # type: ignore[misc,type-arg,unused-ignore
             self._self_objects[name] = known
         return known
 
-    def SampleTimes(self, period: Any = None) -> Any:  # noqa: N802
+    def SampleTimes(self, period: Any = None) -> Any:
         if self._self_make_reader is None:
             return self.__wrapped__.SampleTimes(period)
         try:
