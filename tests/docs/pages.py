@@ -86,7 +86,7 @@ class Reader:
         elif block.mark == "run" and block.language == "python":
             self.python += block.text
             status, said = self.call([sys.executable, "-c", self.python])
-            assert status == 0, said
+            assert status == 0, _end(said)
 
     def make_batch(self) -> None:
         from digitalmodel_optimizer.demo.study import DM_FSTS, write_configuration, write_files
@@ -116,7 +116,7 @@ class Reader:
         status, said = self.call(shlex.split(command))
         if status:
             said += f"[exit status {status}]\n"
-        assert matches(expected, said.splitlines()), f"$ {command}\n{said}"
+        assert matches(expected, said.splitlines()), f"$ {command}\n{_end(said)}"
 
     def call(self, words: list[str]) -> tuple[int, str]:
         """Exit status and what was printed, standard error first."""
@@ -131,6 +131,12 @@ class Reader:
             timeout=TIMEOUT_S,
         )
         return done.returncode, done.stdout + done.stderr
+
+
+def _end(said: str) -> str:
+    """The last lines of what was printed, without the host's log."""
+    lines = [line for line in said.splitlines() if " | DEBUG " not in line]
+    return "\n".join(lines[-25:])
 
 
 def _program(name: str, path: str) -> str:

@@ -102,6 +102,8 @@ class Staging:
             in_place = all(_size(item.final) == item.size_bytes for item in result.outputs)
             if stamp == _stamp(file) and in_place:
                 found[file.index] = result
+                # In the engine's order, so that of files that share a name the last one counts.
+                self._published.update((item.final, file.index) for item in result.outputs)
         return found
 
     def drop_attempts(self) -> None:

@@ -1,0 +1,200 @@
+"""What one file leaves for the next, and telling whether an answer is the engine's own."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from digitalmodel_optimizer.contract import ErrorKind, FileError, FileResult, SimulationFile
+from digitalmodel_optimizer.engine.state import (
+    FIRST,
+    Change,
+    EngineState,
+    WorkingCfg,
+    apply,
+    differences,
+    merge,
+    predict,
+    same_answer,
+)
+from digitalmodel_optimizer.engine.unit import EngineOutput
+from digitalmodel_optimizer.execution.carried import CarriedState, state_after
+
+FILES = tuple(SimulationFile(index, f"case_{index}.sim", 1000) for index in range(4))
+PERIOD = ("time_series_settings", "groups", 0, "Columns", 0, "SimulationPeriod", 1)
+
+
+def cfg(period: list[Any] | None = None) -> dict[str, Any]:
+    column = {"Label": "x", "SimulationPeriod": period or [0, None]}
+    return {
+        "orcaflex": {
+            "postprocess": {"summary": {"flag": True}, "time_series": {"flag": True}}
+        },
+        "time_series_settings": {
+            "data": True,
+            "groups": [{"Label": "motions", "Columns": [column]}],
+        },
+        "summary_settings": {
+            "groups": [
+                {
+                    "Label": "data",
+                    "Columns": [
+                        {
+                            "Label": "current",
+                            "Command": "GetData",
+                            "ObjectName": "Environment",
+                            "Variable": ["RefCurrentSpeed"],
+                        }
+                    ],
+                }
+            ]
+        },
+    }
+
+
+values = st.recursive(
+    st.none() | st.integers() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=2), inner),
+    max_leaves=12,
+)
+
+
+@given(before=st.dictionaries(st.text(max_size=2), values), later=values)
+def test_applying_the_differences_gives_what_came_after(before: dict[str, Any], later: Any) -> None:
+    """The engine adds and changes keys of its configuration; it takes none away."""
+    after = copy.deepcopy(before)
+    for key in list(after)[:1]:
+        if not isinstance(after[key], (dict, list)):
+            after[key] = later
+    after["new"] = later
+    found = copy.deepcopy(before)
+    apply(found, tuple(differences(before, after)))
+    assert found == after
+
+
+def test_a_list_that_two_places_share_stays_shared() -> None:
+    shared = [1]
+    before = {"a": shared, "b": shared}
+    apply(before, (Change(("a",), [1, 0]),))
+    assert before["b"] == [1, 0]
+
+
+def test_the_later_change_of_a_path_counts() -> None:
+    first, later = Change(("a",), 1), Change(("a",), 2)
+    assert merge((first, Change(("b",), 3)), (later,)) == (later, Change(("b",), 3))
+
+
+def test_a_period_that_the_file_itself_filled_with_the_same_value_is_the_same_answer() -> None:
+    filled = Change(PERIOD, 20.0, filled=True)
+    assert same_answer((), (filled,), (Change(PERIOD, 20.0, filled=True),))
+    assert not same_answer((), (filled,), (Change(PERIOD, 30.0, filled=True),))
+    assert not same_answer((Change(PERIOD, 30.0),), (), (Change(PERIOD, 20.0),))
+    assert not same_answer((), (), (Change(("other",), 1),))
+    # An index that is appended is not an open value that is filled: with it the file differs.
+    appended = Change(("v",), ["RefCurrentSpeed", 0])
+    assert not same_answer((), (appended,), (appended,))
+
+
+def test_the_prediction_is_what_the_configuration_alone_tells() -> None:
+    predicted = predict(cfg())
+    path = ("summary_settings", "groups", 0, "Columns", 0, "Variable")
+    assert predicted == EngineState((Change(path, ["RefCurrentSpeed", 0]),), ("time_series",))
+    nothing = cfg()
+    nothing["orcaflex"]["postprocess"] = {"summary": {"flag": False}}
+    assert predict(nothing) == FIRST
+
+
+def result(index: int, started_from: EngineState = FIRST, stop: float = 20.0) -> FileResult:
+    taken = any(change.path == PERIOD for change in started_from.changes)
+    left = () if taken else (Change(PERIOD, stop, filled=True),)
+    records = {"time_series": [] if not started_from.records else [{"file": index}]}
+    output = EngineOutput(
+        left=left, started_from=started_from, records=records, stop_time_s=stop
+    )
+    return FileResult(FILES[index], engine=output)
+
+
+def failure(index: int) -> FileResult:
+    return FileResult(FILES[index], FileError(ErrorKind.ENGINE, "no"))
+
+
+def test_a_file_behind_the_first_that_succeeded_starts_from_what_that_left() -> None:
+    carried = CarriedState(cfg(), FILES)
+    assert carried.state_for(FILES[0]) == FIRST
+    assert carried.state_for(FILES[2]) == carried._predicted
+    first = result(0)
+    carried.finished(first)
+    expected = state_after(FIRST, first.engine)
+    assert carried.state_for(FILES[1]) == expected
+    assert carried.state_for(FILES[3]) == expected
+    assert expected.records == ("time_series",)
+
+
+def test_a_file_that_failed_leaves_nothing() -> None:
+    carried = CarriedState(cfg(), FILES)
+    carried.finished(failure(0))
+    assert carried.state_for(FILES[1]) == FIRST
+    carried.finished(result(1, stop=30.0))
+    state = carried.state_for(FILES[3])
+    assert [change.new for change in state.changes] == [30.0]
+
+
+def test_files_that_started_from_a_wrong_guess_are_named_in_order() -> None:
+    carried = CarriedState(cfg(), FILES)
+    good = result(0)
+    after = state_after(FIRST, good.engine)
+    guessed = result(1, EngineState((), ("time_series",)), stop=25.0)
+    right = result(2, after)
+    wrong = carried.started_from_wrong([good, guessed, right])
+    assert wrong == [FILES[1]]
+    assert carried.state_for(FILES[1]) == after
+    again = result(1, after, stop=25.0)
+    assert carried.started_from_wrong([good, again, right]) == []
+
+
+def test_a_guess_that_was_right_is_not_done_again() -> None:
+    carried = CarriedState(cfg(), FILES)
+    guessed = result(1, EngineState((), ("time_series",)), stop=20.0)
+    assert carried.started_from_wrong([result(0, stop=20.0), guessed]) == []
+
+
+def test_when_the_first_file_fails_the_next_one_is_the_first() -> None:
+    """It ran with the records of a file that never came to be, so it is done again."""
+    carried = CarriedState(cfg(), FILES)
+    second = result(1, EngineState((), ("time_series",)))
+    assert carried.started_from_wrong([failure(0), second, result(2)]) == [FILES[1]]
+    assert carried.state_for(FILES[1]) == FIRST
+
+
+def test_a_doubt_names_the_column_and_a_file_that_stops_at_another_time() -> None:
+    carried = CarriedState(cfg(), FILES)
+    first = result(0, stop=20.0)
+    later = result(1, state_after(FIRST, first.engine), stop=30.0)
+    period, current = carried.doubts([first, later])
+    assert "motions / x" in period
+    assert "20 s" in period
+    assert "case_1" in period
+    assert "data / current" in current
+    assert carried.doubts([first]) == []
+
+
+def test_a_working_configuration_is_used_again_only_as_it_was() -> None:
+    original = pickle.dumps({"records": {}, "a": [1, None], "file_management": {"x": 1}})
+    working = WorkingCfg(original, "records")
+    first = working.with_state(())
+    first["records"]["x"] = 1
+    first["file_management"]["x"] = 2
+    assert working.changes() == ()
+    assert working.with_state(()) is first
+    first["a"][1] = 5.0
+    assert working.changes() == (Change(("a", 1), 5.0, filled=True),)
+    second = working.with_state((Change(("a", 1), 5.0),))
+    assert second is not first
+    assert second["a"] == [1, 5.0]
+    second["a"][0] = "half-way"
+    working.discard()
+    assert working.with_state((Change(("a", 1), 5.0),))["a"] == [1, 5.0]

@@ -1,0 +1,150 @@
+"""Settings come from the keys that users have; every fault is named with its path and line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from digitalmodel_optimizer.contract import (
+    Option,
+    OptimizerWarning,
+    PluginOptions,
+    SettingsError,
+)
+from digitalmodel_optimizer.settings import is_enabled, read_settings
+
+PLUGINS = {
+    "my-log": PluginOptions(
+        "Writes a log.",
+        (
+            Option("level", int, 1, "How much.", minimum=0, maximum=3),
+            Option("wait_s", float, "auto", "How long.", unit="seconds", auto=True),
+            Option("style", str, "plain", "How.", choices=("plain", "rich")),
+        ),
+    )
+}
+
+
+def block(**parallel: Any) -> dict[str, Any]:
+    return {"orcaflex": {"parallel": {"enabled": True, **parallel}}}
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (True, True),
+        (False, False),
+        ("True", True),
+        ("yes", True),
+        (" on ", True),
+        ("False", False),
+        ("maybe", False),
+        (None, False),
+        (0, False),
+        (1, True),
+    ],
+)
+def test_what_counts_as_enabled(value: Any, expected: bool) -> None:
+    assert is_enabled({"orcaflex": {"parallel": {"enabled": value}}}) is expected
+
+
+@pytest.mark.parametrize("cfg", [None, {}, {"orcaflex": None}, {"orcaflex": {"parallel": 30}}, []])
+def test_a_configuration_without_the_block_is_not_enabled(cfg: Any) -> None:
+    assert is_enabled(cfg) is False
+
+
+@pytest.mark.parametrize(
+    ("cfg", "ceiling"),
+    [
+        (block(threads=30), 30),
+        (block(threads="auto"), None),
+        (block(), None),
+        ({**block(), "parallel_processing": {"max_workers": 20}}, 20),
+        ({**block(), "parallel_processing": {"workers": 12}}, 12),
+        ({**block(), "parallel_processing": {"max_workers": "auto"}}, None),
+        ({**block(), "workers": "30"}, 30),
+        ({**block(threads=15), "parallel_processing": {"max_workers": 20}, "workers": "5"}, 15),
+        ({**block(threads=None), "workers": 7}, 7),
+    ],
+)
+def test_the_first_key_that_is_there_is_the_ceiling(
+    cfg: dict[str, Any], ceiling: int | None
+) -> None:
+    assert read_settings(cfg, PLUGINS).ceiling == ceiling
+
+
+def test_defaults_are_filled_in_and_given_values_kept() -> None:
+    settings = read_settings(block(plugins={"my-log": {"level": 2}}), PLUGINS)
+    assert settings.plugin("my-log") == {
+        "enabled": True,
+        "level": 2,
+        "wait_s": "auto",
+        "style": "plain",
+    }
+    assert settings.plugin("unheard-of") == {}
+    assert (settings.use_processes, settings.timeout_per_file_s) == (True, None)
+
+
+def test_a_plugin_is_blocked_by_name_in_the_file_or_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for value in (False, {"enabled": False}):
+        assert read_settings(block(plugins={"my-log": value}), PLUGINS).blocked == {"my-log"}
+    monkeypatch.setenv("DIGITALMODEL_OPTIMIZER_BLOCK", "gc, my-log,")
+    assert read_settings(block(), PLUGINS).blocked == {"gc", "my-log"}
+
+
+FAULTS = {
+    "threads: lots": "orcaflex.parallel.threads (line 3) takes a whole number or auto, not 'lots'",
+    "threads: 0": "orcaflex.parallel.threads (line 3) is 0, below the least of 1",
+    "threads: True": "orcaflex.parallel.threads (line 3) takes a whole number or auto, not True",
+    "timeout_per_file: .nan": "takes a number of seconds, not nan",
+    "use_processes: 1": "takes True or False, not 1",
+    "plugins: all": "orcaflex.parallel.plugins (line 3) takes a block of plugin names, not 'all'",
+    "plugins: {my-lgo: {}}": "plugins.my-lgo (line 3) is no plugin; did you mean my-log?",
+    "plugins: {my-log: {levle: 1}}": "my-log.levle (line 3) is no option; did you mean level?",
+    "plugins: {my-log: {level: 9}}": "my-log.level (line 3) is 9, above the most of 3",
+    "plugins: {my-log: {level: 1.5}}": "takes a whole number, not 1.5",
+    "plugins: {my-log: {wait_s: soon}}": "takes a number of seconds or auto, not 'soon'",
+    "plugins: {my-log: {style: bold}}": "takes one of plain, rich, not 'bold'",
+    "plugins: {my-log: 7}": "plugins.my-log (line 3) takes a block of options, not 7",
+}
+
+
+@pytest.mark.parametrize("line", FAULTS)
+def test_a_fault_is_named_with_its_path_and_line(tmp_path: Path, line: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        _read(tmp_path, line)
+    (fault,) = caught.value.faults
+    assert FAULTS[line] in fault
+    assert "1 setting in " in str(caught.value)
+
+
+def _read(folder: Path, *lines: str) -> None:
+    import yaml
+
+    path = folder / "dm_fsts.yml"
+    path.write_text("orcaflex:\n  parallel:\n" + "".join(f"    {line}\n" for line in lines))
+    cfg = yaml.safe_load(path.read_text())
+    read_settings({**cfg, "Analysis": {"CustomInputFile": str(path)}}, PLUGINS)
+
+
+def test_all_faults_are_listed_at_once(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError) as caught:
+        _read(tmp_path, "threads: lots", "timeout_per_file: 0", "plugins: {gcc: {}, my-log: 7}")
+    assert len(caught.value.faults) == 4
+    assert str(caught.value).count("\n  - ") == 4
+    assert caught.value.exit_status == 2
+
+
+def test_without_the_file_a_fault_still_has_its_path() -> None:
+    with pytest.raises(SettingsError) as caught:
+        read_settings(block(threads="x"), PLUGINS)
+    assert caught.value.faults[0].startswith("orcaflex.parallel.threads takes")
+
+
+def test_a_key_that_nobody_reads_is_a_warning_that_names_the_right_one() -> None:
+    with pytest.warns(OptimizerWarning, match="did you mean threads"):
+        read_settings(block(thread=4), PLUGINS)

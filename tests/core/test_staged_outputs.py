@@ -1,0 +1,130 @@
+"""Outputs get their final names whole, and an interrupted batch finds what it had finished."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from digitalmodel_optimizer.contract import (
+    ErrorKind,
+    FileResult,
+    OutputError,
+    OutputFile,
+    SimulationFile,
+)
+from digitalmodel_optimizer.execution.staging import FOLDER_PREFIX, Staging, batch_identifier
+
+
+def file(folder: Path, index: int, content: str = "sim") -> SimulationFile:
+    path = folder / f"case_{index}.sim"
+    if not path.exists():
+        path.write_text(content)
+    return SimulationFile(index, str(path), len(content))
+
+
+def result(folder: Path, index: int, name: str, text: str) -> FileResult:
+    staging = folder / f"{FOLDER_PREFIX}abc"
+    staged = staging / f"{index}-1" / name
+    staged.parent.mkdir(parents=True, exist_ok=True)
+    staged.write_text(text)
+    output = OutputFile(str(staged), str(folder / name), len(text))
+    return FileResult(file(folder, index), outputs=(output,))
+
+
+def test_an_output_is_moved_into_place(tmp_path: Path) -> None:
+    staging = Staging(str(tmp_path), "abc")
+    assert staging.publish(result(tmp_path, 0, "a.csv", "one")) is None
+    assert (tmp_path / "a.csv").read_text() == "one"
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
+def test_of_files_that_share_a_name_the_last_in_engine_order_wins(
+    tmp_path: Path, order: tuple[int, ...]
+) -> None:
+    staging = Staging(str(tmp_path), "abc")
+    for index in order:
+        staging.publish(result(tmp_path, index, "a.csv", f"text {index}"))
+    assert (tmp_path / "a.csv").read_text() == "text 2"
+
+
+def test_it_also_wins_in_the_run_that_takes_up_an_interrupted_one(tmp_path: Path) -> None:
+    staging = Staging(str(tmp_path), "abc")
+    later = result(tmp_path, 1, "a.csv", "text 1")
+    staging.publish(later)
+    staging.note(later)
+    resumed = Staging(str(tmp_path), "abc")
+    assert set(resumed.noted([file(tmp_path, 0), file(tmp_path, 1)])) == {1}
+    resumed.publish(result(tmp_path, 0, "a.csv", "text 0"))
+    assert (tmp_path / "a.csv").read_text() == "text 1"
+
+
+def test_an_output_that_cannot_be_replaced_is_an_error_of_its_file(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").mkdir()
+    fault = Staging(str(tmp_path), "abc").publish(result(tmp_path, 0, "a.csv", "one"))
+    assert fault is not None
+    assert fault.kind is ErrorKind.OUTPUT
+    assert "is it open elsewhere?" in fault.message
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS])
+def test_a_full_or_read_only_disk_ends_the_batch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    staging = Staging(str(tmp_path), "abc")
+    moved = result(tmp_path, 0, "a.csv", "one")
+
+    def refuse(*_: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "replace", refuse)
+    with pytest.raises(OutputError, match=os.strerror(code)):
+        staging.publish(moved)
+
+
+def test_a_folder_that_cannot_be_made_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "blocked").write_text("")
+    with pytest.raises(OutputError, match="output_directory"):
+        Staging(str(tmp_path / "blocked" / "results"), "abc")
+
+
+def test_a_finished_file_is_found_again_as_long_as_nothing_changed(tmp_path: Path) -> None:
+    staging = Staging(str(tmp_path), "abc")
+    done = result(tmp_path, 0, "a.csv", "one")
+    staging.publish(done)
+    staging.note(done)
+    files = [file(tmp_path, 0), file(tmp_path, 1)]
+    assert staging.noted(files) == {0: done}
+
+    (tmp_path / "a.csv").write_text("somebody wrote here")
+    assert staging.noted(files) == {}
+    (tmp_path / "a.csv").write_text("one")
+    assert staging.noted(files) == {0: done}
+    Path(files[0].path).write_text("a new simulation")
+    assert staging.noted(files) == {}
+
+
+def test_a_note_that_cannot_be_read_is_no_note(tmp_path: Path) -> None:
+    staging = Staging(str(tmp_path), "abc")
+    Path(staging.folder, "done-0.pickle").write_bytes(b"half a pick")
+    assert staging.noted([file(tmp_path, 0)]) == {}
+
+
+def test_attempts_are_dropped_and_notes_kept(tmp_path: Path) -> None:
+    staging = Staging(str(tmp_path), "abc")
+    done = result(tmp_path, 0, "a.csv", "one")
+    staging.note(done)
+    staging.drop_attempts()
+    assert not Path(done.outputs[0].staged).exists()
+    assert Path(staging.folder, "done-0.pickle").exists()
+    staging.remove()
+    assert not list(tmp_path.glob(f"{FOLDER_PREFIX}*"))
+
+
+def test_the_same_batch_has_the_same_identifier() -> None:
+    parts = [{"a": [1, 2]}, ("x.sim",), "0.1.0"]
+    assert batch_identifier(parts) == batch_identifier([*parts])
+    assert batch_identifier(parts) != batch_identifier([*parts, "other"])
+    assert batch_identifier(["ab", "c"]) != batch_identifier(["a", "bc"])
