@@ -29,9 +29,11 @@ _runs = threading.local()
 
 def host_is_being_imported() -> None:
     """Called once, before ``digitalmodel`` itself is executed."""
-    if is_host_command() and not command_line_enables():
-        return
-    stand_in()
+    if not is_host_command():
+        stand_in()
+    elif command_line_enables():
+        stand_in()
+        _load_ahead()
 
 
 def stand_in() -> None:
@@ -41,6 +43,13 @@ def stand_in() -> None:
         wrapt.register_post_import_hook(_wrapper_for(layout), layout.opp)
     for engine in {layout.engine for layout in LAYOUTS}:
         wrapt.register_post_import_hook(_wrap_engine, engine)
+
+
+def _load_ahead() -> None:
+    """Import now what the batch will need: the start of the process is the place for imports."""
+    from digitalmodel_optimizer.execution.entry import load_ahead
+
+    load_ahead()
 
 
 def _check_layout(_module: ModuleType) -> None:

@@ -31,9 +31,7 @@ PERIOD = ("time_series_settings", "groups", 0, "Columns", 0, "SimulationPeriod",
 def cfg(period: list[Any] | None = None) -> dict[str, Any]:
     column = {"Label": "x", "SimulationPeriod": period or [0, None]}
     return {
-        "orcaflex": {
-            "postprocess": {"summary": {"flag": True}, "time_series": {"flag": True}}
-        },
+        "orcaflex": {"postprocess": {"summary": {"flag": True}, "time_series": {"flag": True}}},
         "time_series_settings": {
             "data": True,
             "groups": [{"Label": "motions", "Columns": [column]}],
@@ -112,9 +110,7 @@ def result(index: int, started_from: EngineState = FIRST, stop: float = 20.0) ->
     taken = any(change.path == PERIOD for change in started_from.changes)
     left = () if taken else (Change(PERIOD, stop, filled=True),)
     records = {"time_series": [] if not started_from.records else [{"file": index}]}
-    output = EngineOutput(
-        left=left, started_from=started_from, records=records, stop_time_s=stop
-    )
+    output = EngineOutput(left=left, started_from=started_from, records=records, stop_time_s=stop)
     return FileResult(FILES[index], engine=output)
 
 

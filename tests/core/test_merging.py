@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 pandas = pytest.importorskip("pandas")
 
-from digitalmodel_optimizer.engine.merge import (  # noqa: E402
+from digitalmodel_optimizer.engine.merge import (
     _fold,
     add_records,
     merged_attributes,
 )
-from digitalmodel_optimizer.engine.unit import EngineOutput  # noqa: E402
+from digitalmodel_optimizer.engine.unit import EngineOutput
 
 VALUES = [None, 1.5, float("nan"), 2, True, "text", -0.0]
 

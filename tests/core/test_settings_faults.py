@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from digitalmodel_optimizer.contract import (
-    Option,
     OptimizerWarning,
+    Option,
     PluginOptions,
     SettingsError,
 )

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -183,17 +183,14 @@ def without_inputs(files: Files) -> Files:
     loader = getattr(yaml, "CLoader", yaml.Loader)
     result = {}
     for name, content in files.items():
+        result[name] = content
         if name.endswith(".yml"):
             document = yaml.load(content, Loader=loader)
             document["file_management"]["input_files"].pop("sim")
-            content = repr(document).encode()
-        result[name] = content
+            result[name] = repr(document).encode()
     return result
 
 
 def temporary_folder(parent: Path, prefix: str) -> Path:
     """A new folder, for tests that run many examples in one ``tmp_path``."""
     return Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
-
-
-CompareBatch = Callable[..., tuple[Outcome, Outcome]]

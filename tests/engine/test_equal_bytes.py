@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ Same = Callable[..., Outcome]
 
 
 @pytest.fixture
-def same(plain_host: HostProcess, plugin_host: HostProcess) -> Iterator[Same]:
+def same(plain_host: HostProcess, plugin_host: HostProcess) -> Same:
     """Runs a configuration on both hosts and holds that nothing differs but the speed."""
 
     def check(cfg: dict[str, Any], **variables: str) -> Outcome:
@@ -43,7 +43,7 @@ def same(plain_host: HostProcess, plugin_host: HostProcess) -> Iterator[Same]:
         assert set(found.environment) <= {"KMP_INIT_AT_FORK"}  # joblib sets it on import
         return found
 
-    yield check
+    return check
 
 
 @pytest.fixture(scope="module")
@@ -77,9 +77,7 @@ def test_every_backend_gives_the_same_bytes(
 ) -> None:
     files = [sims[key] for key in ("short", "b", "long", "a", "c")]
     found = same(
-        configuration(
-            tmp_path, files, every_summary(), every_time_series(), parallel=backend(name)
-        )
+        configuration(tmp_path, files, every_summary(), every_time_series(), parallel=backend(name))
     )
     assert f"{name}:" in found.output
 
@@ -89,7 +87,9 @@ def test_an_open_period_keeps_the_first_files_stop_time_as_the_engine_has_it(
     same: Same, sims: dict[str, Path], tmp_path: Path, order: tuple[str, ...]
 ) -> None:
     files = [sims[name] for name in order]
-    cfg = configuration(tmp_path, files, time_series=every_time_series(), parallel=backend("threading"))
+    cfg = configuration(
+        tmp_path, files, time_series=every_time_series(), parallel=backend("threading")
+    )
     found = same(cfg)
     said = " ".join(found.output.split())
     assert "motions / x" in said

@@ -19,7 +19,7 @@ OURS = ("digitalmodel_optimizer", "digitalmodel_optimizer_plugins")
 
 # Runs in the host's own process, by way of sitecustomize: what is loaded at the start, and at the
 # end what every digitalmodel module holds.
-WITNESS = '''
+WITNESS = """
 import atexit, json, os, sys
 
 at_start = sorted(sys.modules)
@@ -49,7 +49,7 @@ def dump():
 
 if "WITNESS" in os.environ:
     atexit.register(dump)
-'''
+"""
 
 Look = Callable[..., dict[str, Any]]
 SUMMARY = [("main", [column("x", "FST1", "X")])]

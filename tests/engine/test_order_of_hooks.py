@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import command
 import pytest
 from batches import backend, column, series, write
 
-PLUGIN = '''
+PLUGIN = """
 import os
 from digitalmodel_optimizer.contract import Option, PluginOptions, hookimpl
 
@@ -78,7 +77,7 @@ def optimizer_read_results(requests):
 @hookimpl
 def optimizer_write_table(path):
     tell("write_table", path.name)
-'''
+"""
 PARENT = """
 configure hello
 batch_started 3
@@ -109,23 +108,25 @@ process_file 1 ends
 
 
 @pytest.fixture
-def stranger(tmp_path: Path) -> Iterator[Path]:
+def stranger(tmp_path: Path) -> Path:
     """A folder of packages that holds a distribution with one plugin."""
     folder = tmp_path / "site"
     metadata = folder / "strange_recorder-1.0.dist-info"
     metadata.mkdir(parents=True)
     (folder / "strange_recorder.py").write_text(PLUGIN)
-    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: strange-recorder\nVersion: 1\n")
+    (metadata / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: strange-recorder\nVersion: 1\n"
+    )
     (metadata / "entry_points.txt").write_text(
         "[digitalmodel_optimizer.plugins]\nrecorder = strange_recorder\n"
     )
-    yield folder
+    return folder
 
 
 def test_each_hook_is_called_where_and_when_the_contract_says(
     stranger: Path, tmp_path: Path
 ) -> None:
-    # The file system gives names in any order, and the engine takes that order: so one by one.
+    # The engine takes the files in the file system's order, which is sorted for this test.
     for number in (1, 2, 3):
         write(tmp_path / "sim", f"case_{number}", seed=number)
     (tmp_path / "sim" / "case_2.sim").write_bytes(b"no simulation")

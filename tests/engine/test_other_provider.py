@@ -76,7 +76,7 @@ Run = Callable[..., tuple[Files, Use, str]]
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """Runs the command on the library; outputs (logs and all), use of the library, what was said."""
+    """Runs the command on the library: its tables, the use of the library, what was said."""
     root = tmp_path_factory.mktemp("other")
     (root / "sim").mkdir()
     for number in range(FILES):

@@ -145,9 +145,7 @@ def test_a_file_that_hangs_is_given_up_at_its_time_limit(
     suffers: Suffers, sims: list[Path], place: int
 ) -> None:
     parallel = {**backend("auto"), "timeout_per_file": 3}
-    found = suffers(
-        sims[:4], [sims[place]], parallel, [{"files": f"case_{place}.sim", "hang": {}}]
-    )
+    found = suffers(sims[:4], [sims[place]], parallel, [{"files": f"case_{place}.sim", "hang": {}}])
     assert "longer than 3 s" in (found.error or "")
 
 
@@ -256,9 +254,7 @@ def test_an_output_that_would_overwrite_an_input_is_refused(
 def test_a_table_that_cannot_be_moved_into_place_leaves_no_half_of_it(
     plugin_host: HostProcess, sims: list[Path], tmp_path: Path
 ) -> None:
-    cfg = configuration(
-        tmp_path / "run", sims, SUMMARY, SERIES, parallel={"use_processes": False}
-    )
+    cfg = configuration(tmp_path / "run", sims, SUMMARY, SERIES, parallel={"use_processes": False})
     results = Path(cfg["Analysis"]["result_folder"])
     (results / "case_2_motions.csv").mkdir(parents=True)
     found = plugin_host.run_again(cfg)

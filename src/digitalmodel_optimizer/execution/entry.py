@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import pickle
@@ -44,6 +45,13 @@ from digitalmodel_optimizer.monitoring.error_logs import write_error_logs
 from digitalmodel_optimizer.monitoring.progress import ProgressDisplay
 from digitalmodel_optimizer.monitoring.report import print_report
 from digitalmodel_optimizer.settings import read_settings
+
+
+def load_ahead() -> None:
+    """Import the installed plugins; a fault among them is told when the batch begins."""
+    for reference in installed_plugins():
+        with contextlib.suppress(Exception):
+            reference.load()
 
 
 def load_plugins(cfg: Any) -> tuple[Manager, EngineDefaults, Settings]:

@@ -1,3 +1,4 @@
+# ruff: noqa: ANN201, N802, N803
 """Shadows OrcFxAPI's own module of this name: the native library is the one beside it."""
 
 
@@ -7,17 +8,17 @@ def lib():
     return other_library.LIBRARY
 
 
-def getLibPath():  # noqa: N802 - OrcFxAPI's names
+def getLibPath():
     return __file__
 
 
-def setLibPath(value, childProcessInherit=False):  # noqa: N802, N803
+def setLibPath(value, childProcessInherit=False):
     del value, childProcessInherit
 
 
-def getLibHandle():  # noqa: N802
+def getLibHandle():
     return None
 
 
-def setLibHandle(value):  # noqa: N802
+def setLibHandle(value):
     del value

@@ -1,3 +1,4 @@
+# ruff: noqa: ANN002, ANN201, ANN202, ANN204, N802
 """A second, independent native library: JSON files, formulas for results, and a log of its use.
 
 ``OTHER_PROVIDER_LOG`` names a folder to which each process appends what happens to its models:
@@ -369,7 +370,7 @@ def nodes_of(arc_length_range):
     wanted = plain(arc_length_range)
     if wanted is None or wanted.Mode == 0:
         return NODES
-    return NODES[(NODES >= wanted.FromArclength) & (NODES <= wanted.ToArclength)]
+    return NODES[(wanted.FromArclength <= NODES) & (wanted.ToArclength >= NODES)]
 
 
 @exported

@@ -1,3 +1,4 @@
+# ruff: noqa: ANN002, ANN003, ANN202, ANN204, ANN205
 """Lets the genuine OrcFxAPI be imported where there is no Windows, and takes all of it away again.
 
 Python imports this at its start when this folder is on PYTHONPATH; so do spawned workers.

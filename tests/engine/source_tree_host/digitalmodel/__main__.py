@@ -1,0 +1,5 @@
+"""``python -m digitalmodel x.yml``."""
+
+from digitalmodel.engine import engine
+
+engine()
