@@ -39,6 +39,7 @@ from digitalmodel_optimizer_plugins._backends import (
 )
 from digitalmodel_optimizer_plugins._choice import BatchFacts, choose_backend, threads_inside
 from digitalmodel_optimizer_plugins._recovery import decide_after_failure
+from digitalmodel_optimizer_plugins._worker_start import worker_start_s
 
 NAME = "hybrid-executor"
 OWN_BACKENDS = ("auto", "serial", "threading", "loky", "hybrid")
@@ -61,14 +62,6 @@ OPTIONS = PluginOptions(
             minimum=2,
             maximum=64,
             auto=True,
-        ),
-        Option(
-            "worker_start_s",
-            float,
-            2.0,
-            "What starting a worker process costs, as auto weighs it.",
-            unit="seconds",
-            minimum=0,
         ),
         Option(
             "start_timeout_s",
@@ -194,7 +187,7 @@ def _chosen(schedule: Schedule, settings: Settings, options: Mapping[str, Any]) 
                 workers=schedule.workers,
                 expected_s=measured.predict_s(files) if measured.files else None,
                 native_share=measured.native_share,
-                worker_start_s=options["worker_start_s"],
+                worker_start_s=worker_start_s(settings),
                 cpus=os.cpu_count() or 1,
                 use_processes=settings.use_processes,
                 time_limit=settings.timeout_per_file_s is not None,

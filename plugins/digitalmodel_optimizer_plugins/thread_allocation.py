@@ -30,6 +30,7 @@ from digitalmodel_optimizer.contract import (
 from digitalmodel_optimizer_plugins._budgets import allocate
 from digitalmodel_optimizer_plugins._size_classes import parse_table, table_text
 from digitalmodel_optimizer_plugins._tuning import Tuner
+from digitalmodel_optimizer_plugins._worker_start import OPTION as WORKER_START
 
 NAME = "thread-allocation"
 
@@ -91,14 +92,7 @@ OPTIONS = (
         minimum=1,
         optional=True,
     ),
-    Option(
-        "worker_start_s",
-        float,
-        2.5,
-        "Time in which a worker process starts and imports the engine.",
-        unit="s",
-        minimum=0,
-    ),
+    WORKER_START,
     Option(
         "assumed_mb_per_s",
         float,

@@ -208,7 +208,7 @@ def test_ten_small_files_do_not_deserve_a_process_pool() -> None:
     measured = Measured(files=1, seconds=0.07, size_mb=6.7)
     allocation = allocate([6.7] * 10, BIG, measured)
     assert allocation.workers == 1
-    assert "0.7 s of work (measured) would end no sooner with more, at 2.5 s a start" in (
+    assert "0.7 s of work (measured) would end no sooner with more, at 1.5 s a start" in (
         allocation.reason
     )
 

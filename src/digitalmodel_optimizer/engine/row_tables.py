@@ -9,7 +9,6 @@ with the types that the engine's own way would have given, when anything else is
 
 from __future__ import annotations
 
-import copy
 from types import ModuleType
 from typing import Any
 
@@ -74,8 +73,9 @@ class RowTable:
     def __iter__(self) -> Any:
         return iter(self.genuine())
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
-        return copy.deepcopy(self.genuine(), memo)
+    def __deepcopy__(self, memo: dict[int, Any]) -> RowTable:
+        """The engine copies a file's first table and forgets the original: one is enough."""
+        return self
 
     def __reduce__(self) -> Any:
         return (_same, (self.genuine(),))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from types import TracebackType
 from typing import Any
 
@@ -13,6 +14,7 @@ from digitalmodel_optimizer.machine import measure_machine, tree_memory_mb
 
 INTERVAL_S = 1.0
 SAMPLE_S = 0.25
+SAMPLING_SHARE = 0.02
 _log = logging.getLogger(__name__)
 
 
@@ -46,12 +48,15 @@ class Monitor:
         self._thread.join()
 
     def _watch(self) -> None:
-        passed_s = 0.0
-        while not self._end.wait(SAMPLE_S):
+        adjusted = time.monotonic()
+        pause_s = SAMPLE_S
+        while not self._end.wait(pause_s):
+            start = time.monotonic()
             self._sample()
-            passed_s += SAMPLE_S
-            if passed_s >= INTERVAL_S:
-                passed_s = 0.0
+            # Looking at all processes of a busy machine takes long; spend little time on it.
+            pause_s = max(SAMPLE_S, (time.monotonic() - start) / SAMPLING_SHARE)
+            if start - adjusted >= INTERVAL_S:
+                adjusted = start
                 self._adjust()
 
     def _sample(self) -> None:
