@@ -263,7 +263,11 @@ def test_two_groups_of_one_file_run_side_by_side() -> None:
     large, small = Group("l", files_of(1500)), Group("s", files_of(900, first=1))
     for group in (large, small):
         allocation = plugin.optimizer_allocate(
-            group=group, files=(*large.files, *small.files), machine=SMALL, measured=slow(), settings=settings()
+            group=group,
+            files=(*large.files, *small.files),
+            machine=SMALL,
+            measured=slow(),
+            settings=settings(),
         )
         assert allocation.workers == 2
 

@@ -42,6 +42,7 @@ def run_host(arguments: list[str]) -> None:
     """Run the host's ``engine()`` in this process with ``arguments`` as its command line."""
     from digitalmodel_optimizer import activation, watcher
     from digitalmodel_optimizer.engine import peek
+    from digitalmodel_optimizer.engine.host import run_engine
 
     os.environ[peek.RUN_VARIABLE] = str(os.getpid())
     sys.argv = ["digitalmodel", *arguments]
@@ -54,9 +55,7 @@ def run_host(arguments: list[str]) -> None:
             f"{arguments[0]} does not enable the plugins, the engine runs untouched; to enable "
             "them add to it  orcaflex: {parallel: {enabled: True}}"
         )
-    from digitalmodel.engine import engine
-
-    engine()
+    run_engine()
 
 
 def _host_is_there() -> bool:

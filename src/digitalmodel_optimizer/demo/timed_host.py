@@ -20,6 +20,7 @@ from typing import Any
 
 import wrapt
 
+from digitalmodel_optimizer.engine.host import import_package
 from digitalmodel_optimizer.engine.layouts import LAYOUTS, Layout
 
 USAGE = "usage: timed_host TIMES.json -m digitalmodel CONFIG [host arguments]"
@@ -27,8 +28,7 @@ USAGE = "usage: timed_host TIMES.json -m digitalmodel CONFIG [host arguments]"
 
 def run(times: Path, arguments: list[str]) -> None:
     """Run the host with ``arguments`` as its command line; its exit status passes through."""
-    import digitalmodel  # noqa: F401 - the plugins' seam is set up now, so that the clock is outside
-
+    import_package()  # the plugins' seam is set up now, so that the clock is outside
     spans: list[float] = []
     for layout in LAYOUTS:
         wrapt.register_post_import_hook(_clock_for(layout, spans), layout.opp)

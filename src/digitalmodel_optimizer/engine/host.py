@@ -44,6 +44,17 @@ def import_host(layout: Layout) -> Host:
     )
 
 
+def import_package() -> ModuleType:
+    """The host's package, by which everything begins that waits for its import."""
+    return importlib.import_module("digitalmodel")
+
+
+def run_engine() -> None:
+    """Do what ``python -m digitalmodel`` does, with ``sys.argv`` as its command line."""
+    import_package()
+    importlib.import_module("digitalmodel.engine").engine()
+
+
 def selected_library() -> str | None:
     """The OrcaFlex library that this process uses; None where OrcFxAPI has not been asked yet."""
     config = sys.modules.get("OrcFxAPIConfig")
