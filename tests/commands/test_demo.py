@@ -31,7 +31,7 @@ def test_small_demo_prints_identical_for_every_output(dmo: Dmo, tmp_path: Path) 
     assert "DIFFERENT" not in done.stdout
     assert "Measured on a stand-in" in done.stdout
     table = lines[-next(n for n, line in enumerate(reversed(lines), 1) if "process" in line) :]
-    assert max(map(len, table)) <= 80
+    assert max(len(line) for line in table if not line.startswith("kept: ")) <= 80
 
 
 def test_an_unknown_study_is_refused(dmo: Dmo) -> None:

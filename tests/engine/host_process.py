@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -63,12 +64,20 @@ class HostProcess:
         exc: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._end()
+
+    def _end(self) -> int:
+        """Let the process end, close both ends of the talk with it; its exit code."""
+        code = 0
         if self._process is not None:
             assert self._process.stdin is not None
-            self._process.stdin.close()
-            self._process.wait(timeout=30)
+            with contextlib.suppress(BrokenPipeError):
+                self._process.stdin.close()
+            code = self._process.wait(timeout=30)
         if self._answers is not None:
             self._answers.close()
+        self._process, self._answers = None, None
+        return code
 
     @property
     def pid(self) -> int:
@@ -122,9 +131,7 @@ class HostProcess:
         answer = self._answers.readline()
         said = output.read_text("utf-8", errors="replace") if output.exists() else ""
         if not answer:
-            code = process.wait(timeout=30)
-            self._process = None
-            raise HostLost(f"the host ended with {code}: {said[-2000:]}")
+            raise HostLost(f"the host ended with {self._end()}: {said[-2000:]}")
         values = json.loads(answer)
         output.unlink()
         return Outcome(
