@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 BAD_KINDS = ("missing", "empty", "text", "truncated", "corrupt")
-EXAMPLES = int(os.environ.get("OPTIMIZER_TEST_EXAMPLES", "25"))
+EXAMPLES = int(os.environ.get("OPTIMIZER_TEST_EXAMPLES", "20"))
 REPRODUCIBLE = settings(
     max_examples=EXAMPLES,
     deadline=None,
