@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import pytest
 
 if TYPE_CHECKING:
@@ -84,3 +85,8 @@ def _host(folder: Path, **variables: str) -> Iterator[HostProcess]:
         _serving.append(host)
         yield host
         _serving.remove(host)
+
+
+# How long an example takes says nothing on a shared machine.
+hypothesis.settings.register_profile("no deadline", deadline=None)
+hypothesis.settings.load_profile("no deadline")

@@ -63,7 +63,12 @@ def test_files_without_tables_are_passed_over() -> None:
 
 def test_records_are_gathered_as_the_engines_loop_gathers_them() -> None:
     records: dict[str, Any] = {}
-    for left in ({"time_series": []}, {"time_series": [1]}, {"time_series": [2], "n": 3}):
+    lefts: tuple[dict[str, Any], ...] = (
+        {"time_series": []},
+        {"time_series": [1]},
+        {"time_series": [2], "n": 3},
+    )
+    for left in lefts:
         add_records(records, EngineOutput(records=copy.deepcopy(left)))
     assert records == {"time_series": [1, 2], "n": 3}
 

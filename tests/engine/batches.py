@@ -165,7 +165,7 @@ def backend(name: str, workers: int = 2, **blocks: Any) -> dict[str, Any]:
     }
 
 
-END_A = {"objectExtra": ["End A"]}
+END_A: dict[str, Any] = {"objectExtra": ["End A"]}
 
 
 def every_summary() -> list[tuple[str, list[dict[str, Any]]]]:

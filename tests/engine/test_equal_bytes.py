@@ -27,7 +27,7 @@ Same = Callable[..., Outcome]
 def same(plain_host: HostProcess, plugin_host: HostProcess) -> Same:
     """Runs a configuration on both hosts and holds that nothing differs but the speed."""
 
-    def check(cfg: dict[str, Any], **variables: str) -> Outcome:
+    def check(cfg: dict[str, Any], **variables: Any) -> Outcome:
         inputs = [Path(name) for name in cfg["file_management"]["input_files"]["sim"]]
         before = hashes(inputs)
         expected = plain_host.run(cfg, **variables)
@@ -264,7 +264,8 @@ def test_the_same_result_asked_many_times(
         for kind in ("Max", "Min", "Mean")
     ]
     again = [series(f"s{number}", "Mooring1", "Effective Tension", **END_A) for number in range(2)]
-    small_blocks = backend("serial", **{"result-extraction": {"block_mb": 1}})
+    blocks: dict[str, Any] = {"result-extraction": {"block_mb": 1}}
+    small_blocks = backend("serial", **blocks)
     files = [sims["b"], sims["a"]]
     same(configuration(tmp_path, files, [("many", columns)], [("s", again)], parallel=small_blocks))
 

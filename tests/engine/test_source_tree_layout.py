@@ -48,7 +48,7 @@ def run(
     **variables: str,
 ) -> tuple[Finished[str], dict[str, bytes]]:
     shutil.rmtree(folder / "results", ignore_errors=True)
-    cfg = {
+    cfg: dict[str, Any] = {
         "meta": {"library": "digitalmodel", "basename": "orcaflex_post_process"},
         "orcaflex": {"postprocess": {"summary": {"flag": True}, "time_series": {"flag": True}}},
         "file_management": {"flag": True},
