@@ -41,9 +41,10 @@ a warning.
 ## Keys that are read as well
 
 The ceiling is the first of these that is there: {ceilings}. The top-level `workers` is what
-`--workers 15` leaves behind on the host's command line. `parallel_processing.timeout_per_file`
-counts where the block has none, and `parallel_processing.save_error_reports: False` means that no
-`<stem>_error.log` is written.
+`--workers 15` leaves behind on the host's command line. `parallel_processing.save_error_reports:
+False` means that no `<stem>_error.log` is written. `parallel_processing.timeout_per_file`, which
+stands in many base configurations and which no version of the host reads, is not read here either:
+a limit would bring worker processes to every small batch. Set it in the block.
 
 ## The block `orcaflex.parallel.plugins`
 

@@ -2,7 +2,8 @@
 
 Everywhere but in :func:`run_serial` joblib drives ``schedule.workers`` threads in the parent. Each
 takes a file, is admitted by ``control.run``, and does the file itself (threading), waits for a
-worker process of ours (loky, hybrid), or for another joblib backend (dask, ray, ...).
+worker process of ours (loky, hybrid), or for another joblib backend (dask, ray, ...). A file that
+ended an earlier run is always given a worker process.
 """
 
 from __future__ import annotations
@@ -37,18 +38,48 @@ def close_open_pools() -> None:
 
 
 def run_serial(
-    schedule: Schedule, process_file: ProcessFile, control: Control
+    schedule: Schedule,
+    process_file: ProcessFile,
+    control: Control,
+    settings: Settings,
+    options: Mapping[str, Any],
 ) -> Iterator[FileResult]:
     """On the calling thread, one file after the other."""
-    for task in schedule.order:
-        yield stopped(task) if control.stopping else control.run(task, process_file)
+    run_once, pools = _here(schedule, process_file, settings, options)
+    completed = False
+    try:
+        for task in schedule.order:
+            yield stopped(task) if control.stopping else control.run(task, run_once)
+        completed = True
+    finally:
+        for pool in pools:
+            pool.close(kill=not completed)
 
 
 def run_threading(
-    schedule: Schedule, process_file: ProcessFile, control: Control
+    schedule: Schedule,
+    process_file: ProcessFile,
+    control: Control,
+    settings: Settings,
+    options: Mapping[str, Any],
 ) -> Iterator[FileResult]:
     """In threads of this process."""
-    return _drive(schedule, control, process_file, ())
+    run_once, pools = _here(schedule, process_file, settings, options)
+    return _drive(schedule, control, run_once, pools)
+
+
+def _here(
+    schedule: Schedule, process_file: ProcessFile, settings: Settings, options: Mapping[str, Any]
+) -> tuple[RunOnce, tuple[WorkerPool, ...]]:
+    """Files run in this process, but for those that ended it once, where processes are allowed."""
+    if not settings.use_processes or not any(task.isolated for task in schedule.order):
+        return process_file, ()
+    isolated = _isolated_pool(schedule, process_file, settings, options)
+
+    def run_once(task: FileTask) -> FileResult:
+        return isolated.run_once(task) if task.isolated else process_file(task)
+
+    return run_once, (isolated,)
 
 
 def run_loky(
@@ -86,7 +117,7 @@ def run_hybrid(
     lost: set[int] = set()
 
     def run_once(task: FileTask) -> FileResult:
-        if task.attempt > 1 or task.file.index in lost:
+        if task.isolated or task.attempt > 1 or task.file.index in lost:
             return isolated.run_once(task)
         try:
             return crews.run_once(task)

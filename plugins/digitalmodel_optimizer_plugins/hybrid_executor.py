@@ -138,6 +138,13 @@ def optimizer_batch_started(batch: Batch, settings: Settings) -> None:
 
 
 @hookimpl
+def optimizer_try_first(settings: Settings) -> bool | None:
+    """Not where every file shall be isolated, or held to a time limit that needs a process."""
+    here = _options(settings)["backend"] in ("auto", "serial", "threading")
+    return None if here and settings.timeout_per_file_s is None else False
+
+
+@hookimpl
 def optimizer_execute(
     schedule: Schedule, process_file: ProcessFile, control: Control, settings: Settings
 ) -> Iterator[FileResult]:
@@ -148,9 +155,9 @@ def optimizer_execute(
     control.chose_backend(name)
     control.decide(f"{_described(name, workers, shape)}, since {reason}")
     if name == "serial":
-        return run_serial(schedule, process_file, control)
+        return run_serial(schedule, process_file, control, settings, options)
     if name == "threading":
-        return run_threading(schedule, process_file, control)
+        return run_threading(schedule, process_file, control, settings, options)
     if name == "loky":
         return run_loky(schedule, process_file, control, settings, options)
     if name == "hybrid":

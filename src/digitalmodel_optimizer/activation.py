@@ -29,20 +29,22 @@ _runs = threading.local()
 
 def host_is_being_imported() -> None:
     """Called once, before ``digitalmodel`` itself is executed."""
-    if not is_host_command():
-        stand_in()
-    elif command_line_enables():
-        stand_in()
+    command = is_host_command()
+    if command and not command_line_enables():
+        return
+    if stand_in() and command:
         _load_ahead()
 
 
-def stand_in() -> None:
-    """Arrange for the seams of whichever layout is imported."""
-    wrapt.register_post_import_hook(_check_layout, "digitalmodel")
-    for layout in LAYOUTS:
-        wrapt.register_post_import_hook(_wrapper_for(layout), layout.opp)
-    for engine in {layout.engine for layout in LAYOUTS}:
-        wrapt.register_post_import_hook(_wrap_engine, engine)
+def stand_in() -> bool:
+    """Arrange for the seams of the installed layout; False where it is none that we know."""
+    layout = find_layout()
+    if layout is None:
+        _say_that_we_stand_aside()
+        return False
+    wrapt.register_post_import_hook(_wrapper_for(layout), layout.opp)
+    wrapt.register_post_import_hook(_wrap_engine, layout.engine)
+    return True
 
 
 def _load_ahead() -> None:
@@ -52,8 +54,9 @@ def _load_ahead() -> None:
     load_ahead()
 
 
-def _check_layout(_module: ModuleType) -> None:
-    if is_host_command() and find_layout() is None:
+def _say_that_we_stand_aside() -> None:
+    """Under the host's command; a script that never enables us is not told anything."""
+    if is_host_command():
         known = ", ".join(layout.versions for layout in LAYOUTS)
         print(
             f"digitalmodel-optimizer: digitalmodel {host_version() or '(unknown version)'} is not "

@@ -30,6 +30,7 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     [
         (["python", "-m", "digitalmodel", "x.yml"], True),
         (["python", "-X", "dev", "-m", "digitalmodel"], True),
+        (["python", "-mdigitalmodel", "x.yml"], True),
         (["python", "script.py", "digitalmodel"], False),
         (["python", "-m", "pytest"], False),
         (["python", "-c", "import digitalmodel"], False),

@@ -114,3 +114,13 @@ def test_one_model_at_a_time_lives_on_a_thread(
     found = run(plugin_host, tmp_path, files, HISTORIES)
     assert found.statistics["alive"] == 0
     assert found.calls("C_DestroyModel") == FILES + 1  # the router's licence check makes one
+
+
+def test_a_model_has_its_native_threads_from_its_first_moment(
+    plugin_host: HostProcess, files: list[Path], tmp_path: Path
+) -> None:
+    """Asked for once it is loaded, and not set then, since it was made with them."""
+    plugins = {"thread-allocation": {"native_threads": 1}}
+    found = run(plugin_host, tmp_path, files, HISTORIES, plugins=plugins)
+    assert found.calls("C_GetModelThreadCount") == FILES - 1  # the first file has all cores
+    assert found.calls("C_SetModelThreadCount") == 0

@@ -34,6 +34,11 @@ def optimizer_batch_started(batch):
     tell("batch_started", len(batch.files))
 
 @hookimpl
+def optimizer_try_first(files):
+    tell("try_first", len(files))
+    return True
+
+@hookimpl
 def optimizer_group_files(files):
     tell("group_files", len(files))
 
@@ -81,6 +86,7 @@ def optimizer_write_table(path):
 PARENT = """
 configure hello
 batch_started 3
+try_first 3
 process_file 0 begins
 load_model 0
 read_results 2

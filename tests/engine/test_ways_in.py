@@ -12,7 +12,8 @@ from pathlib import Path
 
 import command
 import pytest
-from batches import column, every_summary, series, write
+import yaml
+from batches import column, configuration, every_summary, series, write
 from host_process import STAND_IN, environment, first_difference, read_tree
 
 PROJECT = Path(__file__).parents[2]
@@ -173,6 +174,42 @@ def test_a_script_may_enable_a_later_call_after_one_that_was_not_enabled(folder:
     assert "3 files" in said.partition("second")[2]
     results = folder / "results"
     assert (results / "first_main.csv").read_bytes() == (results / "second_main.csv").read_bytes()
+
+
+def test_batches_on_two_threads_of_a_script_take_turns(folder: Path) -> None:
+    """Each calls the post-process class; the engine's own start is not made for threads."""
+    code = """
+import threading
+from pathlib import Path
+import yaml
+from assetutilities.common.update_deep import AttributeDict
+from digitalmodel.modules.orcaflex.opp import OrcaFlexPostProcess
+
+def run(number):
+    cfg = AttributeDict(yaml.safe_load(Path(f"{number}.yml").read_text()))
+    OrcaFlexPostProcess().post_process(cfg)
+
+threads = [threading.Thread(target=run, args=(number,)) for number in (1, 2)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+"""
+    files = sorted((folder / "sim").glob("*.sim"))
+    for state in ("off", ""):
+        for number in (1, 2):
+            root = folder / f"{state or 'on'}{number}"
+            cfg = configuration(root, files, SUMMARY, SERIES, parallel=ENABLED)
+            Path(cfg["Analysis"]["result_folder"]).mkdir(parents=True)
+            cfg[cfg["basename"]] = {}
+            cfg["file_management"]["input_files"]["sim"] = [str(path) for path in files]
+            (folder / f"{number}.yml").write_text(yaml.safe_dump(cfg))
+        done = script(folder, code, DIGITALMODEL_OPTIMIZER=state)
+        assert "Traceback" not in done.stderr, done.stderr[-3000:]
+    for number in (1, 2):
+        expected, found = (
+            read_tree(folder / f"{state}{number}/results") for state in ("off", "on")
+        )
+        assert expected
+        assert first_difference(expected, found) is None
 
 
 def test_a_script_gets_an_exception_for_failed_files_once_everything_is_saved(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import command
 import pytest
 from batches import (
     END_A,
@@ -17,7 +19,15 @@ from batches import (
     write,
     write_bad,
 )
-from host_process import HostProcess, Outcome, first_difference, hashes, without_inputs
+from host_process import (
+    HostProcess,
+    Outcome,
+    csv_files,
+    first_difference,
+    hashes,
+    read_tree,
+    without_inputs,
+)
 
 SUMMARY = [
     ("main", [column("x", "FST1", "X"), column("t", "Mooring1", "Effective Tension", **END_A)])
@@ -122,10 +132,6 @@ def test_a_file_that_always_crashes_its_worker_costs_itself(
     assert "SIGABRT" in (found.error or "")
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="the first file runs in the parent, as the pilot, and takes it along when it crashes",
-)
 def test_a_first_file_that_crashes_does_not_take_the_batch_with_it(
     suffers: Suffers, sims: list[Path], tmp_path: Path
 ) -> None:
@@ -217,74 +223,33 @@ def test_error_reports_can_be_switched_off(plugin_host: HostProcess, tmp_path: P
     assert not list(tmp_path.rglob("*_error.log"))
 
 
-def test_a_results_folder_that_cannot_be_written_to_stops_the_run_before_any_model(
-    plugin_host: HostProcess, sims: list[Path], tmp_path: Path
+def crash_of(name: str, folder: Path) -> dict[str, str]:
+    return {"SIMULATED_ORCAFLEX_FAULTS": json.dumps([crash(name, folder)])}
+
+
+@pytest.mark.parametrize("place", [0, 2])
+def test_a_file_that_ends_the_whole_process_goes_last_and_apart_in_the_next_run(
+    tmp_path: Path, place: int
 ) -> None:
-    """Root may write anywhere, so a file stands where the folder should be."""
-    cfg = configuration(tmp_path / "run", sims, SUMMARY, SERIES)
-    blocked = tmp_path / "blocked"
-    blocked.write_text("a file")
-    cfg["Analysis"]["result_folder"] = str(blocked / "results")
-    cfg_before = dict(cfg["Analysis"])
-    found = plugin_host.run_again(cfg)
-    assert found.error is not None
-    assert found.error.startswith("OutputError: ")
-    assert "cannot be written to" in found.error
-    assert found.calls("C_LoadSimulationW") == 0
-    assert cfg["Analysis"] == cfg_before
-
-
-def test_an_output_that_would_overwrite_an_input_is_refused(
-    plugin_host: HostProcess, tmp_path: Path
-) -> None:
-    """Only by way of a link can a CSV be a .sim: the group's file is one."""
-    sim = write(tmp_path / "sim", "case")
-    cfg = configuration(tmp_path / "run", [sim], SUMMARY, SERIES)
-    results = Path(cfg["Analysis"]["result_folder"])
-    results.mkdir(parents=True)
-    (results / "case_motions.csv").symlink_to(sim)
-    before = hashes([sim])
-    found = plugin_host.run_again(cfg)
-    assert found.error is not None
-    assert found.error.startswith("OutputError: ")
-    assert "would overwrite an input" in found.error
-    assert hashes([sim]) == before
-
-
-def test_a_table_that_cannot_be_moved_into_place_leaves_no_half_of_it(
-    plugin_host: HostProcess, sims: list[Path], tmp_path: Path
-) -> None:
-    cfg = configuration(tmp_path / "run", sims, SUMMARY, SERIES, parallel={"use_processes": False})
-    results = Path(cfg["Analysis"]["result_folder"])
-    (results / "case_2_motions.csv").mkdir(parents=True)
-    found = plugin_host.run_again(cfg)
-    assert found.error is not None
-    assert "case_2_motions.csv cannot be replaced" in found.error
-
-
-@pytest.mark.parametrize("name", ["serial", "loky"])
-def test_a_full_disk_stops_the_batch_and_leaves_nothing_half_written(
-    plain_host: HostProcess, plugin_host: HostProcess, tmp_path: Path, name: str
-) -> None:
-    fine = {"sample_interval_s": 0.005}
-    small = [write(tmp_path / "sim", f"case_{n}", seed=n) for n in range(2)]
-    large = [write(tmp_path / "sim", f"large_{n}", seed=n, **fine) for n in range(4)]
-    files = [*small, *large]
-    parallel = {**backend(name), "plugins": backend(name)["plugins"] | {"batch-grouping": False}}
-    cfg = configuration(tmp_path / "run", files, SUMMARY, SERIES, parallel=parallel)
-    expected = plain_host.run(cfg)
-    assert len(expected.files["large_0_motions.csv"]) > 50_000
-    found = plugin_host.run(cfg, file_size_limit=50_000)
-    assert found.error is not None
-    assert found.error.startswith("OutputError: ")
-    assert "cannot write" in found.error
-    whole = {key: value for key, value in found.files.items() if not key.startswith(".")}
-    assert whole.keys() >= {"case_0_motions.csv", "case_1_motions.csv"}
-    assert all(expected.files[key] == content for key, content in whole.items())
-    if name == "serial":
-        assert found.calls("C_LoadSimulationW") == len(small) + 1, "it went on with a full disk"
-    # With room again, the same command goes on where it stopped.
-    again = plugin_host.run_again(cfg)
-    assert again.error is None
-    assert first_difference(expected.files, again.files) is None
-    assert "finished by an interrupted run before" in " ".join(again.output.split())
+    """A few small files run in the host's own process, and nothing survives a crash there."""
+    for number in range(4):
+        write(tmp_path / "sim", f"case_{number}", seed=number)
+    parallel = {"enabled": True, **backend("serial")}
+    cfg = command.user_configuration(tmp_path, SUMMARY, SERIES, parallel=parallel)
+    config = command.prepare(tmp_path, cfg)
+    faults = crash_of(f"case_{place}.sim", tmp_path)
+    first = command.run(config, variables=faults)
+    assert first.returncode == -signal.SIGABRT
+    second = command.run(config, variables=faults)
+    assert second.returncode == 1, second.stderr[-3000:]
+    told = " ".join(second.stderr.split())
+    assert f"case_{place}: was being processed when an earlier run broke off" in told
+    assert "1 of 4 files failed" in told
+    assert "SIGABRT" in told
+    found = csv_files(read_tree(tmp_path / "results"))
+    assert len(found) == 4
+    assert not list((tmp_path / "results").glob(".digitalmodel-optimizer-*"))
+    (tmp_path / "sim" / f"case_{place}.sim").unlink()
+    plain = command.run(config, variables={"DIGITALMODEL_OPTIMIZER": "off"})
+    assert plain.returncode == 0
+    assert first_difference(csv_files(read_tree(tmp_path / "results")), found) is None

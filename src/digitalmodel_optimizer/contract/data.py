@@ -121,13 +121,15 @@ class FileTask:
     """One file to process: what a worker is sent. ``attempt`` counts from 1.
 
     ``state`` is what earlier files left behind in the engine's configuration, as the engine's own
-    loop would have it; opaque to plugins.
+    loop would have it; opaque to plugins. ``isolated``: the file was being processed when an
+    earlier run of this batch broke off, so it should not run where it can take others along.
     """
 
     file: SimulationFile
     native_threads: int
     attempt: int = 1
     state: Any = None
+    isolated: bool = False
 
 
 @dataclass(frozen=True)

@@ -96,6 +96,20 @@ def optimizer_batch_started(batch: Batch, settings: Settings) -> None:
 
 
 @hookspec(firstresult=True)
+def optimizer_try_first(files: Sequence[SimulationFile], settings: Settings) -> bool | None:
+    """Decide whether the first file is processed in the parent before the others are planned.
+
+    It tells what a file costs and leaves behind; in return nothing runs beside it, and a crash in
+    native code ends the run.
+    Called: in the parent, once per batch, when at least two files are to be processed. firstresult.
+    ``files``: those still to be processed, in the engine's order.
+    Returns: True or False, or None to leave it to the next plugin.
+    Example: ``return False if settings.plugin("my-executor")["backend"] == "dask" else None``
+    Added in 0.1.
+    """
+
+
+@hookspec(firstresult=True)
 def optimizer_group_files(
     files: Sequence[SimulationFile], settings: Settings
 ) -> Sequence[Group] | None:
@@ -104,7 +118,9 @@ def optimizer_group_files(
     Called: in the parent, once per batch. firstresult; wrappers may reorder the answer.
     ``files``: those still to be processed, in the engine's order.
     Returns: groups in start order, every file in exactly one of them; None to leave it to the
-    next plugin. The order of the results does not depend on it.
+    next plugin. The order of the results does not depend on it. The batch's very first file
+    starts before all others, since they build on what it leaves; one that was being processed
+    when an earlier run broke off starts last.
     Example: ``return [Group("all", tuple(sorted(files, key=lambda f: -f.size_bytes)))]``
     Added in 0.1.
     """
@@ -138,7 +154,8 @@ def optimizer_execute(
 
     Called: in the parent, once per batch. firstresult; a wrapper may wrap the iterator.
     ``schedule.order``: the tasks in start order.
-    ``process_file``: picklable; processes one file on the calling thread.
+    ``process_file``: picklable; processes one file on the calling thread. Where ``task.isolated``
+    is set, a process of the file's own is the place for it.
     ``control.run(task, run_once)``: must stand around every file; it admits the file under the
     budgets and retries it as the plugins decide.
     Returns: an iterator that yields one :class:`FileResult` per task, in any order; or None.

@@ -54,6 +54,7 @@ class FileContext:
         self.engine_error: FileError | None = None
         self.engine_trace = ""
         self.engine_load: Callable[[], Any] | None = None
+        self.native_threads = 0
         self.load_s = 0.0
         self.read_s = 0.0
         self.tables: list[str] = []
@@ -66,6 +67,21 @@ class FileContext:
     def __exit__(self, *exc_info: object) -> None:
         _active.context = None
         self.release()
+
+    def load_natively(self, native_threads: int) -> Any:
+        """The engine's own loading; the model has ``native_threads`` from its first moment.
+
+        Not to be called but by what the plugins stand around. 0 leaves the number to OrcaFlex.
+        """
+        assert self.engine_load is not None
+        self.native_threads = native_threads
+        try:
+            model = self.engine_load()
+        finally:
+            self.native_threads = 0
+        if native_threads > 0 and model.threadCount != native_threads:
+            model.threadCount = native_threads
+        return model
 
     def load(self, engine_load: Callable[[], Any]) -> Any:
         """Load the model through the plugins; the engine gets a proxy of it."""

@@ -69,14 +69,16 @@ def save_merged(
 
 
 def _publish(staging: str, folder: str) -> None:
+    """Move all tables that can be moved; of the others each is named."""
+    faults = []
     for name in sorted(os.listdir(staging)):
         final = os.path.join(folder, name)
         try:
             os.replace(os.path.join(staging, name), final)
         except OSError as error:
-            raise OutputError(
-                f"{final} cannot be replaced ({error.strerror}); is it open elsewhere?"
-            ) from error
+            faults.append(f"{final} cannot be replaced ({error.strerror}); is it open elsewhere?")
+    if faults:
+        raise OutputError("\n".join(faults))
 
 
 def _relocate(value: Any, staging: str, folder: str) -> None:

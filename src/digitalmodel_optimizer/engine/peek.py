@@ -24,11 +24,17 @@ _BASENAMES = ("orcaflex", "orcaflex_analysis", "orcaflex_post_process")
 
 def is_host_command() -> bool:
     """Whether this process is ``python -m digitalmodel`` (or does the same explicitly)."""
-    words = sys.orig_argv
-    return (
-        any(word == "-m" and following == "digitalmodel" for word, following in pairwise(words))
-        or _is_explicit_run()
-    )
+    return _place_of_the_host(sys.orig_argv) is not None or _is_explicit_run()
+
+
+def _place_of_the_host(words: list[str]) -> int | None:
+    """Where ``-m digitalmodel``, in two words or in one, ends; what follows is the host's."""
+    for place, (word, following) in enumerate(pairwise([*words, ""])):
+        if word == "-m" and following == "digitalmodel":
+            return place + 1
+        if word == "-mdigitalmodel":
+            return place
+    return None
 
 
 def _is_explicit_run() -> bool:
@@ -47,9 +53,8 @@ def command_line_enables() -> bool:
 def _host_arguments() -> list[str]:
     if _is_explicit_run():
         return sys.argv[1:]
-    words = sys.orig_argv
-    place = words.index("digitalmodel") if "digitalmodel" in words else len(words) - 1
-    return list(words[place + 1 :])
+    place = _place_of_the_host(sys.orig_argv)
+    return [] if place is None else sys.orig_argv[place + 1 :]
 
 
 def _configurations(arguments: list[str]) -> Iterator[Path]:

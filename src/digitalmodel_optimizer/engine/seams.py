@@ -7,6 +7,7 @@ away together. On a thread that works on no file of a batch they are the origina
 from __future__ import annotations
 
 import importlib
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,7 @@ import wrapt
 
 from digitalmodel_optimizer.engine.context import current
 from digitalmodel_optimizer.engine.host import Host
+from digitalmodel_optimizer.engine.native_threads import BINDING, OrcFxAPIOfThread
 from digitalmodel_optimizer.engine.plan import GetObjects, column_key
 from digitalmodel_optimizer.engine.proxies import ModelProxy
 from digitalmodel_optimizer.engine.row_tables import PandasOfRows, genuine_tables
@@ -54,6 +56,9 @@ class Seams:
             self._replace(importlib.import_module(name), "sys", _StreamsOfThread)
         for name in host.layout.global_switches:
             self._replace(host.opp, name, _global_switch)
+        loader = sys.modules[type(host.utilities).__module__]
+        if hasattr(loader, BINDING):
+            self._replace(loader, BINDING, OrcFxAPIOfThread)
         if hasattr(host.opp, host.layout.file_function):
             self._replace(host.opp, host.layout.file_function, _file_function)
         if hasattr(host.opp, host.layout.display):

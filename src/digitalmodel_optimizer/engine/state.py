@@ -21,11 +21,15 @@ IGNORED = ("file_management", "Analysis")
 
 @dataclass(frozen=True)
 class Change:
-    """The value at ``path`` became ``new``; ``filled`` if it was None before."""
+    """The value at ``path`` became ``new``; ``filled`` if it was None before.
+
+    ``removed``: there is nothing at ``path`` any more.
+    """
 
     path: tuple[Any, ...]
     new: Any
     filled: bool = False
+    removed: bool = False
 
 
 State = tuple[Change, ...]
@@ -89,6 +93,8 @@ def differences(before: Any, after: Any, path: tuple[Any, ...] = ()) -> Iterator
                 yield Change((*path, key), copy.deepcopy(value))
             elif before[key] is not value:
                 yield from differences(before[key], value, (*path, key))
+        for key in before.keys() - after.keys():
+            yield Change((*path, key), None, removed=True)
     elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
         for place, (old, new) in enumerate(zip(before, after, strict=True)):
             yield from differences(old, new, (*path, place))
@@ -103,6 +109,9 @@ def apply(cfg: Any, state: State) -> None:
         for key in change.path[:-1]:
             owner = owner[key]
         last = change.path[-1]
+        if change.removed:
+            owner.pop(last, None)
+            continue
         present = owner.get(last, _ABSENT) if isinstance(owner, dict) else owner[last]
         if isinstance(present, list) and isinstance(change.new, list):
             present[:] = copy.deepcopy(change.new)
@@ -123,11 +132,11 @@ def same_answer(used: State, left: State, expected: State) -> bool:
     It is when both are the same, or when the only difference is an open value that the file
     itself filled with what it would have found filled already.
     """
-    have = {change.path: change.new for change in used}
-    want = {change.path: change.new for change in expected}
+    have = {change.path: (change.new, change.removed) for change in used}
+    want = {change.path: (change.new, change.removed) for change in expected}
     if any(path not in want or want[path] != value for path, value in have.items()):
         return False
-    own = {change.path: change.new for change in left if change.filled}
+    own = {change.path: (change.new, change.removed) for change in left if change.filled}
     return all(own.get(path, _ABSENT) == want[path] for path in want.keys() - have.keys())
 
 

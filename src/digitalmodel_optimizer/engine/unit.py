@@ -19,6 +19,7 @@ from digitalmodel_optimizer.contract import (
     Settings,
     Timings,
 )
+from digitalmodel_optimizer.engine.attempts import attempt_folder
 from digitalmodel_optimizer.engine.context import FileContext
 from digitalmodel_optimizer.engine.failures import describe, described_by
 from digitalmodel_optimizer.engine.host import Host
@@ -78,7 +79,7 @@ class Unit:
     def process(self, task: FileTask) -> FileResult:
         """Process one file; what goes wrong with it is in the result, never raised."""
         state = task.state if isinstance(task.state, EngineState) else FIRST
-        staging = os.path.join(self.shared.staging, f"{task.file.index}-{task.attempt}")
+        staging = attempt_folder(self.shared.staging, task.file.index, task.attempt)
         os.makedirs(staging, exist_ok=True)
         working = self._working_cfg()
         start, cpu_start = time.perf_counter(), time.thread_time()

@@ -35,9 +35,6 @@ from digitalmodel_optimizer.execution.worker import ProcessOneFile
 from digitalmodel_optimizer.machine import measure_machine
 from digitalmodel_optimizer.manager import Manager
 
-PILOT_LARGEST_MB = 200.0
-PILOT_LARGEST_SHARE = 1 / 16
-
 
 @dataclass
 class Outcome:
@@ -77,6 +74,7 @@ class BatchRun:
         self.backend = "serial"
         self.memory_peak_mb = 0.0
         self.tracker = Tracker(self.hook, settings, list(batch.files))
+        self._broken_off = staging.broken_off()
         self._start = time.perf_counter()
 
     def run(self) -> BatchReport:
@@ -86,8 +84,8 @@ class BatchRun:
         pending = self._pending()
         with Monitor(self.hook, self.settings, self.tracker) as monitor:
             try:
-                if self._pilot_pays(pending):
-                    self._execute_serially(pending[:1])
+                if self._first_goes_ahead(pending):
+                    self._execute_here(pending[0])
                     pending = self._pending()
                 if pending and not self.outcome.output_error:
                     self._execute(pending, monitor)
@@ -112,20 +110,22 @@ class BatchRun:
             self.tracker.finished(result)
         if found:
             self.decisions.append(f"{len(found)} files were finished by an interrupted run before")
+        for file in self._pending():
+            if file.index in self._broken_off:
+                self.decisions.append(
+                    f"{file.stem}: was being processed when an earlier run broke off; goes last, "
+                    "in a process of its own where there can be one"
+                )
 
     def _pending(self) -> list[SimulationFile]:
         return [file for file in self.batch.files if file.index not in self.outcome.results]
 
-    def _pilot_pays(self, pending: Sequence[SimulationFile]) -> bool:
-        """One file in this process first: it tells what a file costs and what it leaves.
-
-        Only while it is small, or a small part of the batch, since nothing runs beside it; and not
-        where a time limit is set, which only a worker process can be held to.
-        """
-        if len(pending) < 2 or self.settings.timeout_per_file_s is not None:
+    def _first_goes_ahead(self, pending: Sequence[SimulationFile]) -> bool:
+        """Whether the first file is run here, to learn from it, before the others are planned."""
+        if len(pending) < 2 or pending[0].index in self._broken_off:
             return False
-        total_mb = sum(file.size_mb for file in pending)
-        return pending[0].size_mb <= max(PILOT_LARGEST_MB, PILOT_LARGEST_SHARE * total_mb)
+        answer = self.hook.optimizer_try_first(files=tuple(pending), settings=self.settings)
+        return bool(answer)
 
     def _groups(self, files: Sequence[SimulationFile]) -> Sequence[Group]:
         groups = self.hook.optimizer_group_files(files=tuple(files), settings=self.settings)
@@ -150,12 +150,14 @@ class BatchRun:
                 raise PluginError(f"optimizer_allocate answered {allocation!r} for {group.label}")
             assignments.append(Assignment(group, allocation))
             self.decisions.append(f"{group.label}: {allocation.reason}")
-        order = tuple(
-            FileTask(file, item.allocation.native_threads)
+        order = [
+            FileTask(file, item.allocation.native_threads, isolated=file.index in self._broken_off)
             for item in assignments
             for file in item.group.files
-        )
-        return Schedule(tuple(assignments), order, measured)
+        ]
+        # Stable: what every other file builds on first, what may end the run last, the rest as is.
+        order.sort(key=lambda task: 1 if task.isolated else -1 if task.file.index == 0 else 0)
+        return Schedule(tuple(assignments), tuple(order), measured)
 
     def _measured(self) -> Measured:
         done = [r for r in self.outcome.results.values() if r.error is None and r.timings.total_s]
@@ -173,13 +175,12 @@ class BatchRun:
 
     # -- running -----------------------------------------------------------------------------
 
-    def _execute_serially(self, files: Sequence[SimulationFile]) -> None:
-        group = Group("pilot", tuple(files))
-        allocation = Allocation(1, 0, "the first file, in this process")
-        order = tuple(FileTask(file, 0) for file in files)
-        schedule = Schedule((Assignment(group, allocation),), order, Measured())
-        control = self._control(schedule)
-        self._collect(control.run(task, self.process_file) for task in schedule.order)
+    def _execute_here(self, file: SimulationFile) -> None:
+        group = Group("the first file", (file,))
+        allocation = Allocation(1, 0, "in this process")
+        task = FileTask(file, 0)
+        control = self._control(Schedule((Assignment(group, allocation),), (task,), Measured()))
+        self._collect(iter([control.run(task, self.process_file)]), control)
 
     def _execute(self, files: Sequence[SimulationFile], monitor: Monitor) -> None:
         self.schedule = self._plan(files)
@@ -193,7 +194,7 @@ class BatchRun:
             settings=self.settings,
         )
         try:
-            self._collect(stream)
+            self._collect(stream, control)
         except BaseException:
             control.stop()
             raise
@@ -222,19 +223,19 @@ class BatchRun:
             self.hook, self.settings, admission, allocations, self.carried.state_for, self.tracker
         )
 
-    def _collect(self, stream: Iterator[FileResult]) -> None:
+    def _collect(self, stream: Iterator[FileResult], control: BatchControl) -> None:
         for finished in stream:
-            result = self._take(finished)
+            result = self._take(finished, control)
             self.outcome.results[result.file.index] = result
             self.carried.finished(result)
-            if result.error is not None and result.error.kind is ErrorKind.OUTPUT:
-                self.outcome.output_error = OutputError(result.error.message)
 
-    def _take(self, result: FileResult) -> FileResult:
+    def _take(self, result: FileResult, control: BatchControl) -> FileResult:
         """Say what the file said, move its outputs into place, note it as done."""
         say(result.messages)
         result = replace(result, messages=())
         if result.error is not None:
+            if result.error.kind is ErrorKind.OUTPUT:
+                self._write_no_more(result.error.message, control)
             return result
         try:
             fault = self.staging.publish(result)
@@ -242,10 +243,15 @@ class BatchRun:
                 self.staging.note(result)
         except (OutputError, OSError) as error:
             fault = FileError(ErrorKind.OUTPUT, str(error))
-            self.outcome.output_error = OutputError(str(error))
+            self._write_no_more(str(error), control)
         for staged in {os.path.dirname(output.staged) for output in result.outputs}:
             shutil.rmtree(staged, ignore_errors=True)
         return result if fault is None else replace(result, error=fault, engine=None)
+
+    def _write_no_more(self, message: str, control: BatchControl) -> None:
+        """The disk is full or read-only: what other files would give could not be kept."""
+        self.outcome.output_error = OutputError(message)
+        control.stop()
 
     # -- verifying ---------------------------------------------------------------------------
 

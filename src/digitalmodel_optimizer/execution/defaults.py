@@ -17,9 +17,22 @@ from digitalmodel_optimizer.contract import (
     hookimpl,
 )
 
+# Above this the work is sure to pay for worker processes, whatever the first file would tell, and
+# in a worker a crash costs no more than its file.
+TRY_FIRST_LARGEST_BATCH_MB = 2_000.0
+# Nothing runs beside the first file, so it must not be large.
+TRY_FIRST_LARGEST_FILE_MB = 200.0
+
 
 class CoreDefaults:
     """Asked last; makes the core run without any plugin."""
+
+    @hookimpl(trylast=True)
+    def optimizer_try_first(self, files: Sequence[SimulationFile]) -> bool:
+        batch_mb = sum(file.size_mb for file in files)
+        return (
+            batch_mb <= TRY_FIRST_LARGEST_BATCH_MB and files[0].size_mb <= TRY_FIRST_LARGEST_FILE_MB
+        )
 
     @hookimpl(trylast=True)
     def optimizer_group_files(self, files: Sequence[SimulationFile]) -> Sequence[Group]:

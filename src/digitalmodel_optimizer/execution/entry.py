@@ -6,7 +6,9 @@ import contextlib
 import logging
 import os
 import pickle
+import threading
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +47,10 @@ from digitalmodel_optimizer.monitoring.error_logs import write_error_logs
 from digitalmodel_optimizer.monitoring.progress import ProgressDisplay
 from digitalmodel_optimizer.monitoring.report import print_report
 from digitalmodel_optimizer.settings import read_settings
+
+# The seams are the process's, not a thread's: the batch that ends first would take them away from
+# the other one.
+_one_at_a_time = threading.RLock()
 
 
 def load_ahead() -> None:
@@ -89,13 +95,22 @@ def simulation_files(cfg: Any) -> tuple[tuple[Any, ...], tuple[SimulationFile, .
 def run_post_process(host: Host, engine: Any, cfg: Any) -> BatchReport:
     """Do what ``engine.post_process(cfg)`` does, through the plugins.
 
+    Batches that are started on several threads of one process take turns.
+
     :raises SettingsError, PluginError, OutputError: before any file is opened.
     :raises PluginError: a plugin of somebody else failed; it is named.
     :raises OutputError: outputs can no longer be written.
     """
     manager, engine_defaults, settings = load_plugins(cfg)
+    display = ProgressDisplay()
+    if settings.progress:
+        manager.register(display, name="progress")
     try:
-        return _run(host, engine, cfg, manager, engine_defaults, settings)
+        with _one_at_a_time, contextlib.closing(display):
+            manager.hook.optimizer_configure(settings=settings)
+            prepared = _prepare(host, engine, cfg, manager, settings)
+            worker = Worker(host, manager, engine_defaults, settings, prepared.shared)
+            return _run(prepared, worker, engine, cfg)
     except OptimizerError:
         raise
     except Exception as error:
@@ -105,18 +120,20 @@ def run_post_process(host: Host, engine: Any, cfg: Any) -> BatchReport:
         raise PluginError(f"{culprit}: {type(error).__name__}: {error}") from error
 
 
-def _run(
-    host: Host,
-    engine: Any,
-    cfg: Any,
-    manager: Manager,
-    engine_defaults: EngineDefaults,
-    settings: Settings,
-) -> BatchReport:
-    display = ProgressDisplay()
-    if settings.progress:
-        manager.register(display, name="progress")
-    manager.hook.optimizer_configure(settings=settings)
+@dataclass(frozen=True)
+class _Prepared:
+    """A batch that may begin: its staging folder holds what workers need to know of it.
+
+    ``apart``: the engine would have used its own pool (:mod:`~..engine.own_pool`).
+    """
+
+    batch: Batch
+    staging: Staging
+    shared: BatchFiles
+    apart: bool
+
+
+def _prepare(host: Host, engine: Any, cfg: Any, manager: Manager, settings: Settings) -> _Prepared:
     names, files = simulation_files(cfg)
     folder = str(cfg["Analysis"]["result_folder"])
     _refuse_overwriting_inputs(cfg, folder, files)
@@ -125,37 +142,38 @@ def _run(
         [*_fingerprint(cfg), apart, names, folder, __version__, host_version()]
     )
     staging = Staging(folder, identifier)
-    basename = cfg["meta"]["basename"]
-    shared = BatchFiles(names, basename, _original(cfg), staging.folder, folder)
+    shared = BatchFiles(names, cfg["meta"]["basename"], _original(cfg), staging.folder, folder)
     _write_payload(staging, host, manager, settings, shared)
-    batch = Batch(identifier, files, folder)
-    worker = Worker(host, manager, engine_defaults, settings, shared)
+    return _Prepared(Batch(identifier, files, folder), staging, shared, apart)
+
+
+def _run(prepared: _Prepared, worker: Worker, engine: Any, cfg: Any) -> BatchReport:
+    """Process, merge, save, report; what an interrupted batch can go on from stays."""
+    batch, staging, settings = prepared.batch, prepared.staging, worker.settings
     adopt(staging.folder, worker)
     keep_staging = False
     try:
         with worker.seams:
-            carried = CarriedState(cfg, files, apart=apart)
-            run = BatchRun(
-                batch, manager, settings, staging, ProcessOneFile(staging.folder), carried
-            )
+            carried = CarriedState(cfg, batch.files, apart=prepared.apart)
+            process_file = ProcessOneFile(staging.folder)
+            run = BatchRun(batch, worker.manager, settings, staging, process_file, carried)
             report = run.run()
             keep_staging = report.interrupted or run.outcome.output_error is not None
             if not keep_staging:
                 end = os.path.join(staging.folder, "end")
-                save_merged(host, engine, cfg, report.results, end, apart=apart)
+                save_merged(worker.host, engine, cfg, report.results, end, apart=prepared.apart)
         if settings.save_error_reports:
             write_error_logs(report)
-        manager.hook.optimizer_batch_finished(batch=batch, report=report, settings=settings)
+        worker.manager.hook.optimizer_batch_finished(batch=batch, report=report, settings=settings)
         print_report(report)
         if run.outcome.output_error is not None:
             raise run.outcome.output_error
         if report.interrupted:
             raise KeyboardInterrupt
     except BaseException:
-        keep_staging = keep_staging or bool(staging.noted(files))
+        keep_staging = keep_staging or bool(staging.noted(batch.files))
         raise
     finally:
-        display.close()
         dismiss(staging.folder)
         staging.drop_attempts()
         if not keep_staging:

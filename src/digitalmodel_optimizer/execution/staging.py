@@ -24,6 +24,7 @@ from digitalmodel_optimizer.contract import (
     OutputError,
     SimulationFile,
 )
+from digitalmodel_optimizer.engine.attempts import attempted
 
 FOLDER_PREFIX = ".digitalmodel-optimizer-"
 _BATCH_ENDING = {errno.ENOSPC, errno.EROFS, errno.EDQUOT}
@@ -105,6 +106,10 @@ class Staging:
                 # In the engine's order, so that of files that share a name the last one counts.
                 self._published.update((item.final, file.index) for item in result.outputs)
         return found
+
+    def broken_off(self) -> frozenset[int]:
+        """Indices of files that an earlier run was processing when it ended without a word."""
+        return attempted(self.folder)
 
     def drop_attempts(self) -> None:
         """Remove what unfinished files have left."""

@@ -65,11 +65,7 @@ class EngineDefaults:
     def optimizer_load_model(self, native_threads: int) -> Any:
         context = current()
         assert context is not None
-        assert context.engine_load is not None
-        model = context.engine_load()
-        if native_threads > 0 and model.threadCount != native_threads:
-            model.threadCount = native_threads
-        return model
+        return context.load_natively(native_threads)
 
 
 class Worker:
@@ -83,6 +79,7 @@ class Worker:
         settings: Settings,
         shared: BatchFiles,
     ) -> None:
+        self.host = host
         self.manager = manager
         self.settings = settings
         self.seams = Seams(host)
