@@ -17,49 +17,71 @@ from typing import Any
 
 import numpy as np
 
-_PLAIN_KINDS = ("<f8", "<i8")
-_SMALL, _LARGE = 1e-3, 1e15
+_FLOAT = "<f8"
+_PLAIN_KINDS = {_FLOAT, "<i8"}
+_SMALL, _LARGE = 1e-4, 1e15
+_ROW_END = b"],["
+_LINE_END = os.linesep.encode("ascii")
 
 
-def exact_csv(table: Any, options: Mapping[str, Any]) -> str | None:
-    """What ``table.to_csv(None, **options)`` returns; None where pandas has to be asked."""
+def exact_csv(table: Any, options: Mapping[str, Any]) -> bytes | None:
+    """``table.to_csv(None, **options)`` in UTF-8; None where pandas has to be asked."""
     if dict(options) != {"index": False} or not len(table) or table.shape[1] < 2:
         return None
     if any(type(label) is not str for label in table.columns):
         return None
-    columns = [table.iloc[:, place] for place in range(table.shape[1])]
-    if any(getattr(column.dtype, "str", None) not in _PLAIN_KINDS for column in columns):
+    kinds = {getattr(kind, "str", None) for kind in table.dtypes}
+    if not kinds.issubset(_PLAIN_KINDS):
         return None
-    texts = [_texts(column.to_numpy()) for column in columns]
-    lines = [_header(table.columns), *map(",".join, zip(*texts, strict=True)), ""]
-    return os.linesep.join(lines)
+    header = _header(table.columns)
+    if kinds == {_FLOAT}:
+        return b"".join((header, _lines(table.to_numpy()), _LINE_END))
+    columns = (table.iloc[:, place].to_numpy() for place in range(table.shape[1]))
+    texts = zip(*map(_texts, columns), strict=True)
+    return b"".join((header, _LINE_END.join(map(b",".join, texts)), _LINE_END))
 
 
-def _header(labels: Any) -> str:
+def _header(labels: Any) -> bytes:
     line = io.StringIO()
     # quoting depends on the line end: a label that holds one is quoted
     csv.writer(line, lineterminator=os.linesep).writerow(list(labels))
-    return line.getvalue()[: -len(os.linesep)]
+    return line.getvalue().encode("utf-8")
 
 
-def _texts(values: np.ndarray[Any, Any]) -> list[str]:
-    """One text per value; a missing value is empty."""
+def _lines(values: np.ndarray[Any, Any]) -> bytes:
+    """The rows of a table of floats; few of them hold a value that has to be spelled apart."""
+    text = _dumped(values)[2:-2]
+    apart = np.flatnonzero(_spelled_otherwise(values).any(axis=1))
+    if not apart.size:
+        return text.replace(_ROW_END, _LINE_END)
+    lines = text.split(_ROW_END)
+    for place in apart.tolist():
+        lines[place] = b",".join(map(_spelled, values[place].tolist()))
+    return _LINE_END.join(lines)
+
+
+def _texts(values: np.ndarray[Any, Any]) -> list[bytes]:
+    """One text per value of a column."""
+    texts = _dumped(values)[1:-1].split(b",")
+    if values.dtype.kind == "f":
+        for place in np.flatnonzero(_spelled_otherwise(values)).tolist():
+            texts[place] = _spelled(float(values[place]))
+    return texts
+
+
+def _dumped(values: np.ndarray[Any, Any]) -> bytes:
     import orjson
 
-    plain = np.ascontiguousarray(values)
-    text = orjson.dumps(plain, option=orjson.OPT_SERIALIZE_NUMPY).decode("ascii")
-    texts = text[1:-1].split(",")
-    if plain.dtype.kind == "f":
-        for place in np.flatnonzero(_spelled_otherwise(plain)):
-            value = plain[place]
-            texts[place] = "" if np.isnan(value) else repr(float(value))
-    return texts
+    return orjson.dumps(np.ascontiguousarray(values), option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def _spelled(value: float) -> bytes:
+    """As ``repr`` has it; a missing value is empty."""
+    return b"" if value != value else repr(value).encode("ascii")  # noqa: PLR0124 - not a number
 
 
 def _spelled_otherwise(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """Where orjson's spelling may differ from ``repr``'s; wider than it need be."""
     size = np.abs(values)
-    otherwise: np.ndarray[Any, Any] = (
-        ~np.isfinite(values) | (size >= _LARGE) | ((size < _SMALL) & (size > 0))
-    )
-    return otherwise
+    plain: np.ndarray[Any, Any] = ((size >= _SMALL) & (size < _LARGE)) | (size == 0)
+    return ~plain

@@ -3,8 +3,8 @@
 Python's cyclic collector stays off while a file is processed: it would walk the whole imported
 engine again and again, and might finalise a model on a thread that does not own it. After a file,
 with its model released, one collection runs if memory or the number of objects has grown enough,
-then the C allocator returns what is free. Worker processes freeze what they start with, so
-a collection looks only at what files left behind. A worker that keeps growing asks to be replaced.
+then the C allocator returns what is free. Parent and workers freeze what they start with, so that a
+collection looks only at what files left behind. A worker that keeps growing asks to be replaced.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ OPTIONS = (
         minimum=1,
     ),
     Option("release_memory", bool, True, "Return free memory to the system after a collection."),
-    Option("freeze", bool, True, "Workers exempt what they start with from collection."),
+    Option("freeze", bool, True, "Exempt from collection what a process starts the batch with."),
     Option(
         "replace_growth_mb",
         float,
@@ -77,6 +77,7 @@ class _ProcessState:
     """
 
     is_worker: bool = False
+    froze: bool = False
     files_open: int = 0
     was_enabled: bool = True
     base_mb: float | None = None
@@ -94,10 +95,19 @@ def optimizer_options() -> PluginOptions:
 
 
 @hookimpl
+def optimizer_configure(settings: Settings) -> None:
+    """Exempt what this process has imported, so that collecting the rest is quick."""
+    if _options(settings)["freeze"] and not gc.get_freeze_count():
+        gc.freeze()
+        _state.froze = True
+
+
+@hookimpl
 def optimizer_worker_started(settings: Settings) -> None:
     global _state  # what a forked worker inherited is its parent's
     _state = _ProcessState(is_worker=True)
     memory.forget()
+    gc.unfreeze()
     gc.collect()
     if _options(settings)["freeze"]:
         gc.freeze()
@@ -107,6 +117,14 @@ def optimizer_worker_started(settings: Settings) -> None:
 def optimizer_batch_started() -> None:
     """What the parent did since the last batch is none of this batch's growth."""
     _state.base_mb, _state.patience = None, 1.0
+
+
+@hookimpl
+def optimizer_batch_finished() -> None:
+    """Leave the parent's objects to its own collector again."""
+    if _state.froze:
+        gc.unfreeze()
+        _state.froze = False
 
 
 @hookimpl(wrapper=True)

@@ -214,10 +214,8 @@ def _rendered(table: Any, path: Path, options: Mapping[str, Any]) -> bytes | Non
     if not path.parent.is_dir():
         return None
     try:
-        text = exact_csv(table, options)
-        if text is None:
-            text = str(table.to_csv(None, **options))
-        return text.encode("utf-8")
+        content = exact_csv(table, options)
+        return str(table.to_csv(None, **options)).encode("utf-8") if content is None else content
     except Exception:
         return None
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pluggy
 import pytest
@@ -35,6 +36,7 @@ from digitalmodel_optimizer.contract import (
     hookspecs,
 )
 from digitalmodel_optimizer_plugins import _write_behind, io_buffering
+from digitalmodel_optimizer_plugins._exact_csv import exact_csv
 from digitalmodel_optimizer_plugins._read_ahead import ReadAhead
 from digitalmodel_optimizer_plugins._write_behind import Ledger, Writer
 
@@ -156,6 +158,17 @@ def test_a_table_has_the_bytes_and_the_errors_of_pandas(
     assert failed == [attempt(lambda: table.to_csv(theirs, **options))]
     assert result.error is None
     assert ours.read_bytes() == theirs.read_bytes()
+
+
+@pytest.mark.parametrize("scale", [1e-7, 1e-4, 1.0, 1e5, 1e14])
+def test_a_long_table_of_rounded_signals_has_the_bytes_of_pandas(scale: float) -> None:
+    """Signals that cross zero hold the few values that need another spelling."""
+    signal = np.random.default_rng(7).normal(0.0, scale, (20_000, 4))
+    signal[::977, 1], signal[::499, 2], signal[5, 3] = np.nan, 0.0, -np.inf
+    table = pd.DataFrame(signal, columns=["time", "x", "Tension, End A", "y"]).round(6)
+    assert exact_csv(table, {"index": False}) == table.to_csv(None, index=False).encode()
+    table["step"] = range(len(table))
+    assert exact_csv(table, {"index": False}) == table.to_csv(None, index=False).encode()
 
 
 numbers = st.lists(st.floats() | st.integers(-9, 9).map(lambda n: 10.0**n), min_size=3, max_size=3)

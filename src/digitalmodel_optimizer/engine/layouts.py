@@ -16,8 +16,10 @@ class Layout:
     ``unused_imports`` are modules that the post-process path imports and never uses; a worker
     does without them until somebody asks (their import is half of a worker's start).
     ``row_tables`` are modules that fill a one-row table a column at a time
-    (:mod:`~digitalmodel_optimizer.engine.row_tables`). ``stream_switches`` are modules that swap
-    ``sys.stdout`` for as long as a model is being loaded.
+    (:mod:`~digitalmodel_optimizer.engine.row_tables`). ``noted_tables`` are functions of
+    ``utilities`` that make a table of all files, ``growing_tables`` modules that let a table grow
+    row by row (:mod:`~digitalmodel_optimizer.engine.scratch_tables`). ``stream_switches`` are
+    modules that swap ``sys.stdout`` for as long as a model is being loaded.
 
     The loop of later versions has more: a function of ``opp`` that works on one file and returns
     its error (``file_function``), a method that writes down which file failed
@@ -43,6 +45,8 @@ class Layout:
     global_switches: tuple[str, ...] = ("PandasChainedAssignent",)
     unused_imports: tuple[str, ...] = ()
     row_tables: tuple[str, ...] = ()
+    noted_tables: tuple[str, ...] = ("get_load_matrix_with_filenames",)
+    growing_tables: tuple[str, ...] = ("assetutilities.modules.data_exploration.data_exploration",)
     stream_switches: tuple[str, ...] = ()
 
 

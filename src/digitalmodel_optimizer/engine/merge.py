@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from digitalmodel_optimizer.engine.host import Host
+from digitalmodel_optimizer.engine.row_tables import OneRow, table_of
 from digitalmodel_optimizer.engine.unit import EngineOutput
 
 Tables = dict[Any, Any]
@@ -50,6 +51,8 @@ def _runs(tables: Sequence[Tables]) -> Iterable[list[Tables]]:
 
 def _signature(table: Any) -> tuple[Any, ...]:
     """Names, types and gaps of a table's columns, on which pandas' concat decides."""
+    if isinstance(table, OneRow):
+        return table.signature()
     return (
         tuple(table.columns),
         tuple(table.dtypes),
@@ -59,13 +62,17 @@ def _signature(table: Any) -> tuple[Any, ...]:
 
 
 def _joined(run: list[Tables]) -> Tables:
-    if len(run) == 1:
-        return run[0]
+    return {label: _one_below_the_other([item[label] for item in run]) for label in run[0]}
+
+
+def _one_below_the_other(tables: Sequence[Any]) -> Any:
+    if isinstance(tables[0], OneRow):
+        return table_of(tables)
+    if len(tables) == 1:
+        return tables[0]
     import pandas
 
-    return {
-        label: pandas.concat([item[label] for item in run], ignore_index=True) for label in run[0]
-    }
+    return pandas.concat(tables, ignore_index=True)
 
 
 def add_records(records: dict[str, Any], output: EngineOutput) -> None:

@@ -21,7 +21,8 @@ from digitalmodel_optimizer.engine.host import Host
 from digitalmodel_optimizer.engine.native_threads import BINDING, OrcFxAPIOfThread
 from digitalmodel_optimizer.engine.plan import GetObjects, column_key
 from digitalmodel_optimizer.engine.proxies import ModelProxy
-from digitalmodel_optimizer.engine.row_tables import PandasOfRows, genuine_tables
+from digitalmodel_optimizer.engine.row_tables import PandasOfRows, plain_tables
+from digitalmodel_optimizer.engine.scratch_tables import NotedTable, PandasOfGrowth
 
 _ABSENT = object()
 Replacement = Callable[[Any], Any]
@@ -52,6 +53,10 @@ class Seams:
         self._replace(pandas.DataFrame, "to_csv", _to_csv)
         for name in host.layout.row_tables:
             self._replace(importlib.import_module(name), "pd", PandasOfRows)
+        for name in host.layout.growing_tables:
+            self._replace(importlib.import_module(name), "pd", PandasOfGrowth)
+        for name in host.layout.noted_tables:
+            self._replace(host.utilities, name, _noted_table)
         for name in host.layout.stream_switches:
             self._replace(importlib.import_module(name), "sys", _StreamsOfThread)
         for name in host.layout.global_switches:
@@ -90,7 +95,7 @@ def _save_summary(original: Any) -> Callable[..., Any]:
         context = current()
         if context is None:
             return original(summary, cfg)
-        context.summary = genuine_tables(summary)
+        context.summary = plain_tables(summary)
         return None
 
     return save_summary
@@ -161,6 +166,15 @@ def _to_csv(original: Any) -> Callable[..., Any]:
         return None if written else original(self, path_or_buf, **options)
 
     return to_csv
+
+
+def _noted_table(original: Any) -> Callable[..., Any]:
+    def get_table(*args: Any, **kwargs: Any) -> Any:
+        if current() is None:
+            return original(*args, **kwargs)
+        return NotedTable(lambda: original(*args, **kwargs))
+
+    return get_table
 
 
 def _file_function(original: Any) -> Callable[..., Any]:

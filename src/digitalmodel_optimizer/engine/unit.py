@@ -36,10 +36,12 @@ _ASSUMED_SAMPLES = 20_000
 class EngineOutput:
     """What the engine made of one file.
 
-    ``summary`` and ``linked`` map a group's label to its one-file DataFrame, as the engine would
-    have handed them to its save functions. ``records`` is ``cfg[<basename>]`` as the file left it,
-    ``left`` what else it changed in ``cfg``, ``started_from`` the state it was given.
-    ``attributes`` are the lists that the engine keeps on its post-process object.
+    ``summary`` and ``linked`` map a group's label to its one-file table, as the engine would have
+    handed them to its save functions: a DataFrame, or its plain values
+    (:class:`~digitalmodel_optimizer.engine.row_tables.OneRow`). ``records`` is
+    ``cfg[<basename>]`` as the file left it, ``left`` what else it changed in ``cfg``,
+    ``started_from`` the state it was given. ``attributes`` are the lists that the engine keeps
+    on its post-process object.
     """
 
     summary: Any = None
