@@ -22,6 +22,7 @@ from digitalmodel_optimizer.contract import (
     Settings,
     WorkerLostError,
 )
+from digitalmodel_optimizer_plugins._spares import spares
 from digitalmodel_optimizer_plugins._worker_pool import WorkerPool, stopped
 from digitalmodel_optimizer_plugins._worker_process import WorkerLimits, WorkerProcess
 
@@ -106,7 +107,7 @@ def run_hybrid(
     from digitalmodel_optimizer_plugins._crew_process import CrewProcess
 
     processes, threads = shape
-    limits = _limits(settings, options)
+    limits = worker_limits(settings, options)
     crews = WorkerPool(
         lambda: CrewProcess(process_file, limits, threads),
         processes,
@@ -151,16 +152,16 @@ def run_other(
 def _isolated_pool(
     schedule: Schedule, process_file: ProcessFile, settings: Settings, options: Mapping[str, Any]
 ) -> WorkerPool:
-    limits = _limits(settings, options)
+    limits = worker_limits(settings, options)
     return WorkerPool(
-        lambda: WorkerProcess(process_file, limits),
+        lambda: spares.take(process_file, limits) or WorkerProcess(process_file, limits),
         schedule.workers,
         limits.stop_s,
         options["idle_worker_s"],
     )
 
 
-def _limits(settings: Settings, options: Mapping[str, Any]) -> WorkerLimits:
+def worker_limits(settings: Settings, options: Mapping[str, Any]) -> WorkerLimits:
     return WorkerLimits(
         settings.timeout_per_file_s, options["start_timeout_s"], options["stop_timeout_s"]
     )

@@ -215,6 +215,8 @@ def _start_limit(
         if workers == 1:
             return total_s
         played_s = makespan_s(costs_s, workers)
+        if settings.use_processes and workers <= measured.ready_workers:
+            return played_s
         if settings.use_processes:
             return float(start_s * (1 + START_CONTENTION * (workers - 1) / cpus) + played_s)
         in_turn_s = total_s * (1 - measured.native_share) if measured.files else 0.0

@@ -18,7 +18,8 @@ class BatchFacts:
     """What the choice depends on.
 
     ``expected_s`` is what one worker would need for all files, None while nothing is measured;
-    ``worker_start_s`` the CPU time that a new process needs before its first file.
+    ``worker_start_s`` the CPU time that a new process needs before its first file,
+    ``ready_workers`` the number of processes that need none of it.
     """
 
     files: int
@@ -29,6 +30,7 @@ class BatchFacts:
     cpus: int
     use_processes: bool = True
     time_limit: bool = False
+    ready_workers: int = 0
 
 
 def threads_inside(native_share: float) -> int:
@@ -81,4 +83,6 @@ def _predicted_s(facts: BatchFacts, expected_s: float) -> dict[str, float]:
 
 
 def _start_s(facts: BatchFacts, processes: int) -> float:
+    if processes <= facts.ready_workers:
+        return 0.0
     return facts.worker_start_s * max(1.0, processes / facts.cpus)

@@ -53,7 +53,7 @@ class WorkerProcess:
 
     capacity = 1
 
-    def __init__(self, process_file: ProcessFile, limits: WorkerLimits) -> None:
+    def __init__(self, process_file: ProcessFile | None, limits: WorkerLimits) -> None:
         self.process_file = process_file
         self.limits = limits
         self.running = 0
@@ -76,13 +76,25 @@ class WorkerProcess:
             max_workers=1, initializer=prepare_worker, initargs=initargs, env=env
         )
 
+    def start_early(self, prepare: Callable[[], None]) -> None:
+        """Start the process and let it run ``prepare``, without waiting for either."""
+        self._submit(prepare)
+
+    def adopt(self, process_file: ProcessFile, limits: WorkerLimits) -> bool:
+        """Take what a batch wants from a process that was started early; False if it is gone."""
+        self.process_file, self.limits = process_file, limits
+        return self._process is not None and self._process.is_alive()
+
     def run(self, task: FileTask) -> FileResult:
         """Process one file; raises :class:`WorkerLostError` when the process is gone."""
+        process_file = self.process_file
+        if process_file is None:
+            raise RuntimeError("a worker that was started early has not been adopted")
         if not self._ready:
-            self._settle(self._submit(warm_up, self.process_file), self.limits.start_s, None)
+            self._settle(self._submit(warm_up, process_file), self.limits.start_s, None)
             self._ready = True
         result: FileResult = self._settle(
-            self._submit(self.process_file, task), self.limits.file_s, task
+            self._submit(process_file, task), self.limits.file_s, task
         )
         return result
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from digitalmodel_optimizer.contract import (
@@ -20,6 +20,7 @@ from digitalmodel_optimizer.contract import (
     Decision,
     FileError,
     FileResult,
+    Machine,
     Option,
     PluginOptions,
     ProcessFile,
@@ -36,9 +37,11 @@ from digitalmodel_optimizer_plugins._backends import (
     run_other,
     run_serial,
     run_threading,
+    worker_limits,
 )
 from digitalmodel_optimizer_plugins._choice import BatchFacts, choose_backend, threads_inside
 from digitalmodel_optimizer_plugins._recovery import decide_after_failure
+from digitalmodel_optimizer_plugins._spares import early_workers, spares
 from digitalmodel_optimizer_plugins._worker_start import worker_start_s
 
 NAME = "hybrid-executor"
@@ -61,6 +64,14 @@ OPTIONS = PluginOptions(
             "Threads inside each process of the hybrid backend.",
             minimum=2,
             maximum=64,
+            auto=True,
+        ),
+        Option(
+            "early_workers",
+            int,
+            "auto",
+            "Worker processes that are started while the host itself is being imported.",
+            minimum=0,
             auto=True,
         ),
         Option(
@@ -138,10 +149,25 @@ def optimizer_batch_started(batch: Batch, settings: Settings) -> None:
 
 
 @hookimpl
+def optimizer_get_ready(
+    files: Sequence[SimulationFile],
+    prepare: Callable[[], None],
+    machine: Machine,
+    settings: Settings,
+) -> int | None:
+    options = _options(settings)
+    if not settings.use_processes or options["backend"] not in ("auto", "loky"):
+        return None
+    count = early_workers(files, machine, settings.ceiling, options["early_workers"])
+    spares.start(prepare, worker_limits(settings, options), count)
+    return count
+
+
+@hookimpl
 def optimizer_try_first(settings: Settings) -> bool | None:
-    """Not where every file shall be isolated, or held to a time limit that needs a process."""
+    """Not where files are isolated anyway, or held to a time limit that needs a process."""
     here = _options(settings)["backend"] in ("auto", "serial", "threading")
-    return None if here and settings.timeout_per_file_s is None else False
+    return None if here and settings.timeout_per_file_s is None and len(spares) < 2 else False
 
 
 @hookimpl
@@ -154,6 +180,9 @@ def optimizer_execute(
     shape = _hybrid_shape(workers, schedule.measured.native_share, options)
     control.chose_backend(name)
     control.decide(f"{_described(name, workers, shape)}, since {reason}")
+    spares.keep(workers if name == "loky" else 0)
+    if early := len(spares):
+        control.decide(f"{early} of them were started while the host was being imported")
     if name == "serial":
         return run_serial(schedule, process_file, control, settings, options)
     if name == "threading":
@@ -175,6 +204,7 @@ def optimizer_file_failed(
 @hookimpl
 def optimizer_batch_finished(batch: Batch, report: BatchReport, settings: Settings) -> None:
     close_open_pools()
+    spares.keep(0)
 
 
 def _options(settings: Settings) -> Mapping[str, Any]:
@@ -198,6 +228,7 @@ def _chosen(schedule: Schedule, settings: Settings, options: Mapping[str, Any]) 
                 cpus=os.cpu_count() or 1,
                 use_processes=settings.use_processes,
                 time_limit=settings.timeout_per_file_s is not None,
+                ready_workers=measured.ready_workers,
             )
         )
     if not settings.use_processes and asked in ("loky", "hybrid"):

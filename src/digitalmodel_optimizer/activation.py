@@ -32,26 +32,26 @@ def host_is_being_imported() -> None:
     command = is_host_command()
     if command and not command_line_enables():
         return
-    if stand_in() and command:
-        _load_ahead()
+    stand_in()
 
 
-def stand_in() -> bool:
-    """Arrange for the seams of the installed layout; False where it is none that we know."""
+def stand_in() -> None:
+    """Arrange for the seams of the installed layout, where it is one that we know."""
     layout = find_layout()
     if layout is None:
         _say_that_we_stand_aside()
-        return False
+        return
+    if is_host_command():
+        _get_ready(layout)
     wrapt.register_post_import_hook(_wrapper_for(layout), layout.opp)
     wrapt.register_post_import_hook(_wrap_engine, layout.engine)
-    return True
 
 
-def _load_ahead() -> None:
+def _get_ready(layout: Layout) -> None:
     """Import now what the batch will need: the start of the process is the place for imports."""
-    from digitalmodel_optimizer.execution.entry import load_ahead
+    from digitalmodel_optimizer.execution.readiness import get_ready
 
-    load_ahead()
+    get_ready(layout)
 
 
 def _say_that_we_stand_aside() -> None:

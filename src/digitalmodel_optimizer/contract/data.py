@@ -63,7 +63,8 @@ class Measured:
     """What the files that are done have cost; empty (``files == 0``) before the first.
 
     ``native_share`` is the part of the time spent in OrcFxAPI loads and batched reads (0 to 1),
-    ``memory_factor`` the growth of the worker's memory per file, divided by the file's size.
+    ``memory_factor`` the growth of the worker's memory per file, divided by the file's size,
+    ``ready_workers`` the worker processes that were started early and wait for their first file.
     """
 
     files: int = 0
@@ -71,6 +72,7 @@ class Measured:
     size_mb: float = 0.0
     native_share: float = 0.0
     memory_factor: float | None = None
+    ready_workers: int = 0
 
     @property
     def seconds_per_file(self) -> float:

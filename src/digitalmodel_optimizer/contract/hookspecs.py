@@ -7,7 +7,7 @@ registered later are asked first, the core's own defaults last.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,6 +65,26 @@ def optimizer_configure(settings: Settings) -> None:
     Errors: raise :class:`SettingsError` for options that do not go together.
     Returns: nothing; every plugin is called. Wrappers make no sense here.
     Example: ``if settings.plugin("my-log")["level"] > 3: ...``
+    Added in 0.1.
+    """
+
+
+@hookspec
+def optimizer_get_ready(
+    files: Sequence[SimulationFile],
+    prepare: Callable[[], None],
+    machine: Machine,
+    settings: Settings,
+) -> int | None:
+    """The host is about to be imported, and is likely to run a batch: get ready beside it.
+
+    Called: in the parent, at most once, under ``python -m digitalmodel`` and ``run`` only; every
+    plugin. The host's own start takes seconds in which the other cores have nothing to do.
+    ``files``: what the batch will probably consist of. ``settings``: what the user's file says, not
+    yet merged with the base configuration; all of it may turn out otherwise.
+    ``prepare``: picklable; run in a worker process it imports there what no batch changes.
+    Returns: how many worker processes are being started, or None.
+    Example: ``pool.submit(prepare); return 1``
     Added in 0.1.
     """
 

@@ -44,13 +44,14 @@ def _is_explicit_run() -> bool:
 
 def command_line_enables() -> bool:
     """Whether anything that this command reads says ``orcaflex.parallel.enabled``."""
-    arguments = _host_arguments()
+    arguments = host_arguments()
     if any("parallel" in argument for argument in arguments):
         return True
     return any(_file_enables(path) for path in _configurations(arguments))
 
 
-def _host_arguments() -> list[str]:
+def host_arguments() -> list[str]:
+    """What follows the host's name on its command line: the user's file first."""
     if _is_explicit_run():
         return sys.argv[1:]
     place = _place_of_the_host(sys.orig_argv)
@@ -95,6 +96,11 @@ def _default_file(path: Path) -> Iterator[Path]:
 def _file_enables(path: Path) -> bool:
     content = _content(path)
     return _NEEDLE in content and is_enabled(_parsed(content, default=_PERHAPS))
+
+
+def parsed_file(path: Path) -> Any:
+    """The document in ``path``; None where it cannot be read."""
+    return _parsed(_content(path))
 
 
 def _content(path: Path) -> bytes:

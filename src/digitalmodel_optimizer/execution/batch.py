@@ -30,6 +30,7 @@ from digitalmodel_optimizer.execution.admission import Admission
 from digitalmodel_optimizer.execution.carried import CarriedState
 from digitalmodel_optimizer.execution.control import BatchControl, Tracker
 from digitalmodel_optimizer.execution.monitor import Monitor
+from digitalmodel_optimizer.execution.readiness import take_ready_workers
 from digitalmodel_optimizer.execution.staging import Staging
 from digitalmodel_optimizer.execution.worker import ProcessOneFile
 from digitalmodel_optimizer.machine import measure_machine
@@ -75,6 +76,7 @@ class BatchRun:
         self.memory_peak_mb = 0.0
         self.tracker = Tracker(self.hook, settings, list(batch.files))
         self._broken_off = staging.broken_off()
+        self._ready_workers = take_ready_workers()
         self._start = time.perf_counter()
 
     def run(self) -> BatchReport:
@@ -171,6 +173,7 @@ class BatchRun:
             size_mb=size_mb,
             native_share=min(1.0, native / seconds) if seconds else 0.0,
             memory_factor=max(growth) if growth else None,
+            ready_workers=self._ready_workers,
         )
 
     # -- running -----------------------------------------------------------------------------
@@ -200,6 +203,7 @@ class BatchRun:
             raise
         finally:
             monitor.watch(None)
+            self._ready_workers = 0
             close = getattr(stream, "close", None)
             if close is not None:
                 close()

@@ -7,7 +7,6 @@ import logging
 import os
 import pickle
 import threading
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,6 @@ from digitalmodel_optimizer.contract import (
     Batch,
     BatchReport,
     OptimizerError,
-    OptimizerWarning,
     OutputError,
     PluginError,
     Settings,
@@ -31,51 +29,24 @@ from digitalmodel_optimizer.engine.state import IGNORED
 from digitalmodel_optimizer.engine.unit import BatchFiles
 from digitalmodel_optimizer.execution.batch import BatchRun
 from digitalmodel_optimizer.execution.carried import CarriedState
-from digitalmodel_optimizer.execution.defaults import CoreDefaults
+from digitalmodel_optimizer.execution.loading import load_plugins
 from digitalmodel_optimizer.execution.staging import Staging, batch_identifier
 from digitalmodel_optimizer.execution.worker import (
     PAYLOAD_NAME,
-    EngineDefaults,
     Payload,
     ProcessOneFile,
     Worker,
     adopt,
     dismiss,
 )
-from digitalmodel_optimizer.manager import Manager, build_manager, installed_plugins
+from digitalmodel_optimizer.manager import Manager
 from digitalmodel_optimizer.monitoring.error_logs import write_error_logs
 from digitalmodel_optimizer.monitoring.progress import ProgressDisplay
 from digitalmodel_optimizer.monitoring.report import print_report
-from digitalmodel_optimizer.settings import read_settings
 
 # The seams are the process's, not a thread's: the batch that ends first would take them away from
 # the other one.
 _one_at_a_time = threading.RLock()
-
-
-def load_ahead() -> None:
-    """Import the installed plugins; a fault among them is told when the batch begins."""
-    for reference in installed_plugins():
-        with contextlib.suppress(Exception):
-            reference.load()
-
-
-def load_plugins(cfg: Any) -> tuple[Manager, EngineDefaults, Settings]:
-    """The plugins that ``cfg`` leaves switched on, and its settings, validated."""
-    references = installed_plugins()
-    declared = build_manager(references).options()
-    settings = read_settings(cfg, declared)
-    unknown = settings.blocked - {reference.name for reference in references}
-    for name in sorted(unknown):
-        warnings.warn(f"no plugin is called {name}; nothing to block", OptimizerWarning, 2)
-    engine = EngineDefaults()
-    manager = build_manager(
-        references,
-        settings.blocked,
-        defaults=[("core", CoreDefaults()), ("engine", engine)],
-        trace=settings.trace,
-    )
-    return manager, engine, settings
 
 
 def simulation_files(cfg: Any) -> tuple[tuple[Any, ...], tuple[SimulationFile, ...]]:

@@ -7,6 +7,7 @@ from their names, and keeps all of it for the files that follow.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 import threading
@@ -160,14 +161,32 @@ def dismiss(folder: str) -> None:
         _parents.pop(folder, None)
 
 
-def _start_worker_process(payload: Payload) -> Worker:
+@dataclass(frozen=True)
+class PrepareWorker:
+    """Imports, in a worker process, what no batch changes: the host's seams and the plugins."""
+
+    layout: Layout
+    references: tuple[PluginReference, ...]
+
+    def __call__(self) -> None:
+        _import_lean(self.layout)
+        for reference in self.references:
+            with contextlib.suppress(Exception):  # told in the parent
+                reference.load()
+
+
+def _import_lean(layout: Layout) -> Host:
     from digitalmodel_optimizer import watcher
     from digitalmodel_optimizer.engine.lean_imports import leave_out
 
     watcher.stop_watching()
-    leave_out(payload.layout.unused_imports)
+    leave_out(layout.unused_imports)
+    return import_host(layout)
+
+
+def _start_worker_process(payload: Payload) -> Worker:
     select_library(payload.library)
-    host = import_host(payload.layout)
+    host = _import_lean(payload.layout)
     defaults = EngineDefaults()
     manager = build_manager(
         payload.references,

@@ -1,0 +1,82 @@
+"""Worker processes that are started while the host is being imported, before there is a batch.
+
+The host needs seconds to import itself, on one core. A worker that starts beside it is ready when
+the batch begins; one that turns out not to be wanted is ended without having been used.
+"""
+
+from __future__ import annotations
+
+import atexit
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from digitalmodel_optimizer.contract import Machine, ProcessFile, SimulationFile, WorkerLostError
+from digitalmodel_optimizer_plugins._worker_process import WorkerLimits, WorkerProcess
+
+# Fewer or smaller files are done before it matters.
+LEAST_FILES = 4
+LEAST_BATCH_MB = 50.0
+# More would fight with the host's own import for the disk.
+MOST = 8
+# What a worker may take without asking, of the memory that is free.
+MEMORY_SHARE_OF_EACH_MB = 1_000.0
+
+
+def early_workers(
+    files: Sequence[SimulationFile], machine: Machine, ceiling: int | None, wish: int | str
+) -> int:
+    """How many workers to start for a batch of probably ``files``; ``wish`` is a number or auto."""
+    if isinstance(wish, int):
+        return wish
+    if len(files) < LEAST_FILES or sum(file.size_mb for file in files) < LEAST_BATCH_MB:
+        return 0
+    room = int(machine.memory_available_mb // MEMORY_SHARE_OF_EACH_MB)
+    most = min(machine.logical_cpus, len(files), ceiling or MOST, room, MOST)
+    return most if most > 1 else 0  # one worker alone does no better than the parent
+
+
+class Spares:
+    """The early workers of this process; asked by many threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._workers: list[WorkerProcess] = []
+
+    def __len__(self) -> int:
+        return len(self._workers)
+
+    def start(self, prepare: Callable[[], None], limits: WorkerLimits, count: int) -> None:
+        """Start ``count`` processes that run ``prepare``; returns before they have."""
+        if count:
+            atexit.register(self.keep, 0)
+        for _ in range(count):
+            worker = WorkerProcess(None, limits)
+            try:
+                worker.start_early(prepare)
+            except WorkerLostError:  # the batch will meet the reason again, and tell it
+                return
+            with self._lock:
+                self._workers.append(worker)
+
+    def take(self, process_file: ProcessFile, limits: WorkerLimits) -> WorkerProcess | None:
+        """One that is alive, to process files with; None if there is none."""
+        with self._lock:
+            while self._workers:
+                worker = self._workers.pop(0)
+                if worker.adopt(process_file, limits):
+                    return worker
+                worker.finish(time.monotonic())
+        return None
+
+    def keep(self, count: int) -> None:
+        """End all but the first ``count``, now."""
+        with self._lock:
+            doomed, self._workers = self._workers[count:], self._workers[:count]
+        for worker in doomed:
+            worker.kill()
+        for worker in doomed:
+            worker.finish(time.monotonic() + worker.limits.stop_s)
+
+
+spares = Spares()

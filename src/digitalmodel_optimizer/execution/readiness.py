@@ -1,0 +1,61 @@
+"""Getting ready for a batch while the host itself is being imported, which takes it seconds."""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from dataclasses import dataclass
+
+from digitalmodel_optimizer.contract import SimulationFile
+from digitalmodel_optimizer.engine.foresee import foreseen_batch
+from digitalmodel_optimizer.engine.layouts import Layout
+from digitalmodel_optimizer.execution.loading import load_plugins
+from digitalmodel_optimizer.execution.worker import PrepareWorker
+from digitalmodel_optimizer.machine import measure_machine
+from digitalmodel_optimizer.manager import PluginReference, installed_plugins
+
+
+@dataclass
+class _Ready:
+    workers: int = 0
+
+
+_ready = _Ready()
+
+
+def get_ready(layout: Layout) -> None:
+    """Import the installed plugins and let them prepare for the batch that is to be expected.
+
+    Whatever is wrong with the plugins or the settings is told when the batch begins.
+    """
+    with contextlib.suppress(Exception), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        references = installed_plugins()
+        for reference in references:
+            with contextlib.suppress(Exception):
+                reference.load()
+        batch = foreseen_batch()
+        if batch is not None:
+            _prepare(layout, references, *batch)
+
+
+def _prepare(
+    layout: Layout,
+    references: list[PluginReference],
+    cfg: object,
+    files: tuple[SimulationFile, ...],
+) -> None:
+    manager, _, settings = load_plugins(cfg)
+    answers = manager.hook.optimizer_get_ready(
+        files=files,
+        prepare=PrepareWorker(layout, tuple(references)),
+        machine=measure_machine(),
+        settings=settings,
+    )
+    _ready.workers = sum(answer for answer in answers if answer)
+
+
+def take_ready_workers() -> int:
+    """How many worker processes wait for the process's first batch; none for any later one."""
+    workers, _ready.workers = _ready.workers, 0
+    return workers
