@@ -54,7 +54,7 @@ def run_serial(
         completed = True
     finally:
         for pool in pools:
-            pool.close(kill=not completed)
+            _end_pool(pool, completed=completed)
 
 
 def run_threading(
@@ -167,6 +167,13 @@ def worker_limits(settings: Settings, options: Mapping[str, Any]) -> WorkerLimit
     )
 
 
+def _end_pool(pool: WorkerPool, *, completed: bool) -> None:
+    """Workers of a pool that has done its work wait for more of the batch; others end."""
+    for worker in pool.hand_over() if completed else ():
+        spares.put(worker)
+    pool.close(kill=not completed)
+
+
 def _drive(
     schedule: Schedule, control: Control, run_once: RunOnce, pools: tuple[WorkerPool, ...]
 ) -> Iterator[FileResult]:
@@ -195,7 +202,7 @@ def _drive(
     finally:
         ended = True
         for pool in pools:
-            pool.close(kill=not completed)
+            _end_pool(pool, completed=completed)
             _open_pools.discard(pool)
         with warnings.catch_warnings():
             # joblib remarks on results that nobody will read; that is what was asked for.

@@ -21,6 +21,8 @@ class CrewProcess(WorkerProcess):
     time; so no file waits for the slowest of a chunk.
     """
 
+    reusable = False
+
     def __init__(self, process_file: ProcessFile, limits: WorkerLimits, threads: int) -> None:
         self.capacity = threads
         self._lock = threading.Lock()

@@ -1,7 +1,8 @@
-"""Worker processes that are started while the host is being imported, before there is a batch.
+"""Worker processes that wait for files: started early, or done with the files they had.
 
 The host needs seconds to import itself, on one core. A worker that starts beside it is ready when
-the batch begins; one that turns out not to be wanted is ended without having been used.
+the batch begins; one that turns out not to be wanted is ended without having been used. When some
+files of a batch have to be processed again, the workers of the first round are still there.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from digitalmodel_optimizer_plugins._worker_process import WorkerLimits, WorkerP
 
 # Fewer or smaller files are done before it matters.
 LEAST_FILES = 4
-LEAST_BATCH_MB = 50.0
+LEAST_BATCH_MB = 200.0
 # More would fight with the host's own import for the disk.
 MOST = 8
 # What a worker may take without asking, of the memory that is free.
@@ -37,27 +38,33 @@ def early_workers(
 
 
 class Spares:
-    """The early workers of this process; asked by many threads."""
+    """The waiting workers of this process; asked by many threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._workers: list[WorkerProcess] = []
+        self._watched = False
 
     def __len__(self) -> int:
         return len(self._workers)
 
     def start(self, prepare: Callable[[], None], limits: WorkerLimits, count: int) -> None:
         """Start ``count`` processes that run ``prepare``; returns before they have."""
-        if count:
-            atexit.register(self.keep, 0)
         for _ in range(count):
             worker = WorkerProcess(None, limits)
             try:
                 worker.start_early(prepare)
             except WorkerLostError:  # the batch will meet the reason again, and tell it
                 return
-            with self._lock:
-                self._workers.append(worker)
+            self.put(worker)
+
+    def put(self, worker: WorkerProcess) -> None:
+        """Let a worker that has nothing to do wait for more."""
+        with self._lock:
+            if not self._watched:
+                self._watched = True
+                atexit.register(self.keep, 0)
+            self._workers.append(worker)
 
     def take(self, process_file: ProcessFile, limits: WorkerLimits) -> WorkerProcess | None:
         """One that is alive, to process files with; None if there is none."""
@@ -73,10 +80,18 @@ class Spares:
         """End all but the first ``count``, now."""
         with self._lock:
             doomed, self._workers = self._workers[count:], self._workers[:count]
-        for worker in doomed:
+        end_workers(doomed)
+
+
+def end_workers(workers: Sequence[WorkerProcess]) -> None:
+    """Let workers that wait end in order; those that are still starting are killed."""
+    for worker in workers:
+        if worker.ready:
+            worker.begin_stop()
+        else:
             worker.kill()
-        for worker in doomed:
-            worker.finish(time.monotonic() + worker.limits.stop_s)
+    for worker in workers:
+        worker.finish(time.monotonic() + worker.limits.stop_s)
 
 
 spares = Spares()

@@ -110,6 +110,13 @@ class WorkerPool:
         with self._lock:
             self._leaving = [w for w in self._leaving if w not in ending]
 
+    def hand_over(self) -> list[WorkerProcess]:
+        """Give away the workers that may be used again; they are no longer the pool's to end."""
+        with self._lock:
+            idle = [worker for worker in self._workers if worker.reusable and not worker.running]
+            self._workers = [worker for worker in self._workers if worker not in idle]
+        return idle
+
     def close(self, *, kill: bool) -> None:
         """End every worker; ``kill`` does not let them finish what they are doing."""
         with self._lock:

@@ -52,6 +52,7 @@ class WorkerProcess:
     """A process for one file at a time; starts on first use, never comes back once lost."""
 
     capacity = 1
+    reusable = True
 
     def __init__(self, process_file: ProcessFile | None, limits: WorkerLimits) -> None:
         self.process_file = process_file
@@ -59,7 +60,7 @@ class WorkerProcess:
         self.running = 0
         self.idle_since = 0.0
         self.retiring = False
-        self._ready = False
+        self.ready = False
         self._ending = False
         self._starting = threading.Lock()
         self._process: Any = None
@@ -82,7 +83,9 @@ class WorkerProcess:
 
     def adopt(self, process_file: ProcessFile, limits: WorkerLimits) -> bool:
         """Take what a batch wants from a process that was started early; False if it is gone."""
-        self.process_file, self.limits = process_file, limits
+        if process_file != self.process_file:
+            self.process_file, self.ready = process_file, False
+        self.limits = limits
         return self._process is not None and self._process.is_alive()
 
     def run(self, task: FileTask) -> FileResult:
@@ -90,9 +93,9 @@ class WorkerProcess:
         process_file = self.process_file
         if process_file is None:
             raise RuntimeError("a worker that was started early has not been adopted")
-        if not self._ready:
+        if not self.ready:
             self._settle(self._submit(warm_up, process_file), self.limits.start_s, None)
-            self._ready = True
+            self.ready = True
         result: FileResult = self._settle(
             self._submit(process_file, task), self.limits.file_s, task
         )

@@ -105,6 +105,30 @@ def test_columns_of_points_answer_as_pandas_does(first: Any, second: Any, statis
     assert repr(found) == repr(expected)
 
 
+@given(content=st.lists(arrays, min_size=1, max_size=4), decimals=st.integers(0, 6))
+def test_columns_of_time_series_make_the_table_of_pandas(content: list[Any], decimals: int) -> None:
+    def filled_table(tables: Any) -> Any:
+        table = tables.DataFrame()
+        for place, series in enumerate(content):
+            try:
+                if "time" not in list(table.columns):
+                    table["time"] = content[0]
+                table[f"series {place % 3}"] = series
+            except ValueError:
+                table["time"] = []
+        return table
+
+    def text(tables: Any) -> str:
+        try:
+            return str(filled_table(tables).round(decimals).to_csv(None, index=False))
+        except ValueError as error:
+            return str(error)
+
+    expected = text(pandas)
+    with context():
+        assert text(PandasOfRows(pandas)) == expected
+
+
 def load_matrix() -> Any:
     table = pandas.DataFrame(columns=["file", "status", "start"])
     table["file"] = ["a", "b"]

@@ -19,6 +19,8 @@ from typing import Any
 from digitalmodel_optimizer.contract import (
     Allocation,
     Assignment,
+    Batch,
+    BatchReport,
     Decision,
     ErrorKind,
     FileError,
@@ -170,6 +172,13 @@ def settings_of(time_limit_s: float | None = None, **options: Any) -> Settings:
         timeout_per_file_s=time_limit_s,
         plugin_options={hybrid_executor.NAME: options},
     )
+
+
+def end_batch() -> None:
+    """As the core ends a batch, whatever has become of it."""
+    batch = Batch("", (), "")
+    report = BatchReport(batch, (), None, "", 0.0, (), (), 0.0)
+    hybrid_executor.optimizer_batch_finished(batch=batch, report=report, settings=settings_of())
 
 
 def main(folder: str, backend: str) -> None:

@@ -20,7 +20,7 @@ HERE = Path(__file__).parent
 if str(HERE) not in sys.path:  # loky hands our path on to its workers
     sys.path.insert(0, str(HERE))
 
-from executor_workload import FakeControl, Workload, schedule_of, settings_of
+from executor_workload import FakeControl, Workload, end_batch, schedule_of, settings_of
 
 from digitalmodel_optimizer.contract import (
     Batch,
@@ -73,6 +73,7 @@ def semaphores(pid: int) -> set[str]:
 def nothing_left_behind() -> Iterator[None]:
     threads, names = set(threading.enumerate()), semaphores(os.getpid())
     yield
+    end_batch()
     assert until(lambda: not workers_of(os.getpid()), 10), workers_of(os.getpid())
     assert until(lambda: set(threading.enumerate()) <= threads, 10), threading.enumerate()
     assert until(lambda: semaphores(os.getpid()) <= names, 10), semaphores(os.getpid())

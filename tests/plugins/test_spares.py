@@ -16,7 +16,7 @@ HERE = Path(__file__).parent
 if str(HERE) not in sys.path:  # loky hands our path on to its workers
     sys.path.insert(0, str(HERE))
 
-from executor_workload import FakeControl, Workload, schedule_of, settings_of
+from executor_workload import FakeControl, Workload, end_batch, schedule_of, settings_of
 
 from digitalmodel_optimizer.contract import Machine, SimulationFile
 from digitalmodel_optimizer_plugins import hybrid_executor
@@ -75,6 +75,7 @@ def run(tmp_path: Path, **options: Any) -> tuple[set[int], str]:
     workload = Workload(str(tmp_path), {})
     results = hybrid_executor.optimizer_execute(schedule_of(4, 2), workload, control, settings)
     found = list(results)
+    end_batch()
     assert [result.error for result in found] == [None] * 4
     return {result.worker for result in found}, "; ".join(control.decisions)
 
@@ -89,6 +90,20 @@ def test_a_batch_takes_the_workers_that_wait(ready: list[psutil.Process], tmp_pa
     assert "2 of them were started while the host was being imported" in told
     assert len(spares) == 0
     assert gone(ready)
+
+
+def test_a_second_round_of_a_batch_finds_the_workers_of_the_first(tmp_path: Path) -> None:
+    settings = settings_of(backend="loky")
+    rounds = []
+    for _ in range(2):
+        workload = Workload(str(tmp_path), {})
+        results = hybrid_executor.optimizer_execute(
+            schedule_of(4, 2), workload, FakeControl(settings), settings
+        )
+        rounds.append({result.worker for result in results})
+    end_batch()
+    assert rounds[0] & rounds[1]
+    assert len(spares) == 0
 
 
 def test_a_batch_that_wants_none_ends_them(ready: list[psutil.Process], tmp_path: Path) -> None:

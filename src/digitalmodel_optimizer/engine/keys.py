@@ -8,10 +8,12 @@ sequences; whatever else a provider may use is "not understood" and never cached
 from __future__ import annotations
 
 import ctypes
+import functools
 from collections.abc import Hashable
 from typing import Any
 
 _PLAIN = (str, bytes, int, float, type(None))
+_POINTERS = (ctypes.c_char_p, ctypes.c_wchar_p, ctypes.c_void_p)
 
 
 class NotUnderstoodError(Exception):
@@ -48,10 +50,31 @@ def freeze(value: Any) -> Hashable:
     if isinstance(value, _PLAIN):
         return value
     if isinstance(value, ctypes.Structure):
-        fields = (field[0] for field in type(value)._fields_)
-        return (type(value).__name__, *(freeze(getattr(value, name)) for name in fields))
+        return _frozen_structure(value)
     if isinstance(value, ctypes.Array):
         return tuple(freeze(item) for item in value)
     if isinstance(value, (list, tuple)):
         return (type(value).__name__, *(freeze(item) for item in value))
     raise NotUnderstoodError(type(value).__name__)
+
+
+def _frozen_structure(value: ctypes.Structure) -> Hashable:
+    """By its bytes where no pointer is set, which is quick; else field by field."""
+    kind = type(value)
+    pointers = _pointers(kind)
+    if pointers is not None and not any(getattr(value, name) for name in pointers):
+        return (kind.__name__, bytes(value))
+    fields = (field[0] for field in kind._fields_)
+    return (kind.__name__, *(freeze(getattr(value, name)) for name in fields))
+
+
+@functools.cache
+def _pointers(kind: type[ctypes.Structure]) -> tuple[str, ...] | None:
+    """Names of the fields that point elsewhere; None where nested ones might."""
+    found = []
+    for name, field, *_ in kind._fields_:
+        if field in _POINTERS:
+            found.append(name)
+        elif not issubclass(field, ctypes._SimpleCData):
+            return None
+    return tuple(found)

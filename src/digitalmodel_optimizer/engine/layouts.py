@@ -15,7 +15,7 @@ class Layout:
     attributes, the engine's own helpers (``utilities``, ``summary``, ``linked``).
     ``unused_imports`` are modules that the post-process path imports and never uses; a worker
     does without them until somebody asks (their import is half of a worker's start).
-    ``row_tables`` are modules that fill a one-row table a column at a time
+    ``row_tables`` are modules that fill a table a column at a time
     (:mod:`~digitalmodel_optimizer.engine.row_tables`). ``noted_tables`` are functions of
     ``utilities`` that make a table of all files, ``growing_tables`` modules that let a table grow
     row by row (:mod:`~digitalmodel_optimizer.engine.scratch_tables`). ``stream_switches`` are
@@ -56,7 +56,10 @@ RELEASED = Layout(
     engine="digitalmodel.engine",
     opp="digitalmodel.modules.orcaflex.opp",
     objects_module="digitalmodel.modules.orcaflex.orcaflex_objects",
-    row_tables=("digitalmodel.modules.orcaflex.opp_summary",),
+    row_tables=(
+        "digitalmodel.modules.orcaflex.opp_summary",
+        "digitalmodel.modules.orcaflex.opp_time_series",
+    ),
     unused_imports=(
         "digitalmodel.modules.time_series.time_series_components",
         "digitalmodel.common.ETL_components",
@@ -69,7 +72,10 @@ SOURCE_TREE = Layout(
     engine="digitalmodel.engine",
     opp="digitalmodel.solvers.orcaflex.opp",
     objects_module="digitalmodel.solvers.orcaflex.orcaflex_objects",
-    row_tables=("digitalmodel.solvers.orcaflex.opp_summary",),
+    row_tables=(
+        "digitalmodel.solvers.orcaflex.opp_summary",
+        "digitalmodel.solvers.orcaflex.opp_time_series",
+    ),
     stream_switches=("digitalmodel.solvers.orcaflex.orcaflex_utilities",),
     unused_imports=(
         "digitalmodel.infrastructure.utils.ETL_components",

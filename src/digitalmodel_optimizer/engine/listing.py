@@ -27,6 +27,14 @@ class _ListedModel:
     objects: tuple[_ListedObject, ...]
 
 
+@dataclass(frozen=True)
+class Listing:
+    """The engine's answer, and the model's objects by name (empty where that is not known)."""
+
+    answer: Any
+    objects: Mapping[str, Any]
+
+
 class _Column(wrapt.ObjectProxy):  # type: ignore[misc,type-arg,unused-ignore]
     """A column of the listing; iterating it does not go through pandas."""
 
@@ -53,19 +61,19 @@ class _Table(wrapt.ObjectProxy):  # type: ignore[misc,type-arg,unused-ignore]
         return self._self_columns[key]
 
 
-def list_objects(model: Any, engine_listing: Callable[[Any], Any]) -> Any:
-    """What ``engine_listing(model)`` returns, made with fewer native calls."""
-    listing = engine_listing(_named_once(model))
-    table = listing.get("object_df") if isinstance(listing, dict) else None
-    return listing if table is None else {**listing, "object_df": _Table(table)}
-
-
-def _named_once(model: Any) -> Any:
-    """A model whose objects know their names from its own enumeration.
+def list_objects(
+    model: Any, engine_listing: Callable[[Any], Any], known: Mapping[str, Any]
+) -> Listing:
+    """What ``engine_listing(model)`` returns, made with fewer native calls.
 
     OrcFxAPI enumerates by name; asking each object for its name again costs four more calls each.
-    A model that is no mapping of names (an older OrcFxAPI) is returned as it is.
+    A model that is no mapping of names (an older OrcFxAPI) is listed as the engine does it.
+    ``known`` are objects of the model that were asked for by name already.
     """
-    if not isinstance(model, Mapping):
-        return model
-    return _ListedModel(tuple(_ListedObject(model[name].type, name) for name in model))
+    objects = {}
+    if isinstance(model, Mapping):
+        objects = {name: known[name] if name in known else model[name] for name in model}
+        model = _ListedModel(tuple(_ListedObject(o.type, name) for name, o in objects.items()))
+    listing = engine_listing(model)
+    table = listing.get("object_df") if isinstance(listing, dict) else None
+    return Listing(listing if table is None else {**listing, "object_df": _Table(table)}, objects)

@@ -7,7 +7,7 @@ object's name, time histories, static results and range graphs. No class of OrcF
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import wrapt
@@ -29,20 +29,24 @@ MakeReader = Callable[["ModelProxy"], ResultReader | None]
 class ObjectProxy(wrapt.ObjectProxy):  # type: ignore[misc,type-arg,unused-ignore]
     """An OrcFxAPI object whose results come from the reader of its model."""
 
-    def __init__(self, wrapped: Any, model: ModelProxy) -> None:
+    def __init__(self, wrapped: Any, model: ModelProxy, called: str) -> None:
         super().__init__(wrapped)
         self._self_model = model
+        self._self_called = called
         self._self_name = MISS
 
     @property
     def name(self) -> Any:
+        """As OrcaFlex spells it, which need not be as it was called."""
         if self._self_name is MISS:
-            self._self_name = self.__wrapped__.name
+            listed = self._self_called in self._self_model._self_listed_objects
+            self._self_name = self._self_called if listed else self.__wrapped__.name
         return self._self_name
 
     @name.setter
     def name(self, value: Any) -> None:
         self._self_name = MISS
+        self._self_model._self_listed_objects = {}
         self.__wrapped__.name = value
 
     def _self_answer(self, make_request: Callable[[], Request]) -> Any:
@@ -118,13 +122,17 @@ class ModelProxy(wrapt.ObjectProxy):  # type: ignore[misc,type-arg,unused-ignore
         self._self_times: dict[Any, Any] = {}
         self._self_freezer = Freezer()
         self._self_listing: Any = None
+        self._self_listed_objects: Mapping[str, Any] = {}
 
     def __getitem__(self, name: Any) -> ObjectProxy:
         if self._self_make_reader is None:
             return self.__wrapped__[name]  # type: ignore[no-any-return]
-        known = self._self_objects.get(name) if isinstance(name, str) else None
+        if not isinstance(name, str):
+            return self.__wrapped__[name]  # type: ignore[no-any-return]
+        known = self._self_objects.get(name)
         if known is None:
-            known = ObjectProxy(self.__wrapped__[name], self)
+            listed = self._self_listed_objects.get(name)
+            known = ObjectProxy(self.__wrapped__[name] if listed is None else listed, self, name)
             self._self_objects[name] = known
         return known
 
@@ -151,7 +159,9 @@ class ModelProxy(wrapt.ObjectProxy):  # type: ignore[misc,type-arg,unused-ignore
         if self._self_make_reader is None:
             return enumerate_objects(self.__wrapped__)
         if self._self_listing is None:
-            self._self_listing = list_objects(self.__wrapped__, enumerate_objects)
+            known = {name: proxy.__wrapped__ for name, proxy in self._self_objects.items()}
+            listing = list_objects(self.__wrapped__, enumerate_objects, known)
+            self._self_listing, self._self_listed_objects = listing.answer, listing.objects
         return self._self_listing
 
     def _self_forget(self) -> None:
@@ -162,3 +172,4 @@ class ModelProxy(wrapt.ObjectProxy):  # type: ignore[misc,type-arg,unused-ignore
         self._self_objects.clear()
         self._self_times.clear()
         self._self_listing = None
+        self._self_listed_objects = {}

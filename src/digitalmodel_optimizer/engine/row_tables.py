@@ -106,7 +106,8 @@ class RowTable(LazyTable):
 class ColumnTable(LazyTable):
     """Stands in for an empty DataFrame while nothing but arrays of one length comes to it.
 
-    The engine puts the points of a range graph into it to ask a column for one statistic.
+    The engine puts the points of a range graph into it to ask a column for one statistic, and the
+    time series of a group, one by one.
     """
 
     def __init__(self, pandas: ModuleType) -> None:
@@ -115,10 +116,7 @@ class ColumnTable(LazyTable):
         self._columns: dict[str, Any] = {}
 
     def _make(self) -> Any:
-        table = self._pandas.DataFrame()
-        for name, values in self._columns.items():
-            table[name] = values
-        return table
+        return self._pandas.DataFrame(self._columns)
 
     def _collects(self, key: Any, value: Any) -> bool:
         return (
@@ -129,6 +127,12 @@ class ColumnTable(LazyTable):
             and value.dtype.str == "<f8"
             and all(len(other) == len(value) for other in self._columns.values())
         )
+
+    @property
+    def columns(self) -> Any:
+        if self._table is None and self._columns:
+            return self._pandas.Index(list(self._columns))
+        return self.genuine().columns
 
     def __setitem__(self, key: Any, value: Any) -> None:
         if self._collects(key, value):
@@ -163,7 +167,7 @@ def plain_tables(tables: Any) -> Any:
 
 
 class PandasOfRows(wrapt.ObjectProxy):  # type: ignore[misc,type-arg,unused-ignore]
-    """pandas as the engine's summary module sees it while a file is being processed."""
+    """pandas as the modules that fill such tables see it while a file is being processed."""
 
     def DataFrame(self, *args: Any, **kwargs: Any) -> Any:  # noqa: N802 - pandas' name
         if current() is not None:
