@@ -26,7 +26,7 @@ class Ignores:
     def __init__(self, text: str, *, noqa: bool = False) -> None:
         self._whole: set[str] = set()
         self._lines: dict[int, set[str]] = {}
-        if "digitalmodel-optimizer:" not in text and not noqa:
+        if not noqa and "digitalmodel-optimizer" not in text.lower():
             return
         head = True
         for number, line in enumerate(_LINES.split(text), start=1):

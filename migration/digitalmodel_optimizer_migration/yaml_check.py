@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import yaml
+
 from digitalmodel_optimizer_migration.data import RefusedError
 from digitalmodel_optimizer_migration.yaml_nodes import (
     Document,
@@ -20,9 +22,12 @@ LARGEST_SECOND_READING = 200_000
 
 
 def confirm(text: str, document: Document, path: Path, node: Node, keep: frozenset[str]) -> None:
-    """Let ruamel.yaml find the value at ``path`` too; where it refuses the text, PyYAML itself.
+    """Let ruamel.yaml find the value at ``path`` too, or where it cannot, PyYAML's own parser.
 
-    :raises RefusedError: the other reader finds it elsewhere.
+    Neither reads all that PyYAML's C parser reads (a tab before a comment); where both refuse the
+    text, that one stands alone.
+
+    :raises RefusedError: another reader finds the value elsewhere.
     """
     from ruamel.yaml.error import YAMLError
 
@@ -31,14 +36,18 @@ def confirm(text: str, document: Document, path: Path, node: Node, keep: frozens
             continue
         try:
             reading = read_with_ruamel(text[start:end], keep)
-        except (YAMLError, ValueError, AttributeError, AssertionError, RecursionError):
+        except (YAMLError, yaml.YAMLError, ValueError, AttributeError, AssertionError):
             continue
         if _has(reading, path, node, start):
             return
         break
     if len(text) > LARGEST_SECOND_READING:
         return
-    if not _has(read_with_pyyaml(text, keep), path, node, 0):
+    try:
+        reading = read_with_pyyaml(text, keep)
+    except (yaml.YAMLError, ValueError):
+        return
+    if not _has(reading, path, node, 0):
         raise RefusedError("two readers of YAML disagree on where this value stands", node.start)
 
 

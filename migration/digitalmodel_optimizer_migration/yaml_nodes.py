@@ -56,10 +56,22 @@ class Node:
 
     ``start`` and ``end`` are characters of the text, properties (anchor, tag) included;
     ``number`` is the event's place in the reading. ``content`` of a mapping is a list of
-    pairs, of a sequence a list, of a scalar its text. ``style`` of a plain scalar is empty.
+    pairs, of a sequence a list, of a scalar its text; ``aliased`` are the places in that list
+    which an alias fills. ``style`` of a plain scalar is empty.
     """
 
-    __slots__ = ("_implicit", "anchor", "content", "end", "kind", "number", "start", "style", "tag")
+    __slots__ = (
+        "_implicit",
+        "aliased",
+        "anchor",
+        "content",
+        "end",
+        "kind",
+        "number",
+        "start",
+        "style",
+        "tag",
+    )
 
     def __init__(self, kind: str, event: Any, number: int) -> None:
         self.kind = kind
@@ -70,6 +82,7 @@ class Node:
         self.tag = event.tag
         self.style: Any = (event.style or "") if kind == SCALAR else event.flow_style
         self.content: Any = event.value if kind == SCALAR else []
+        self.aliased: set[int] = set()
         self._implicit = event.implicit
 
     @property
@@ -237,7 +250,10 @@ class _Builder:
                 None, None, f"found undefined alias {event.anchor}", event.start_mark
             )
         self.document.shares = True
+        is_key = bool(self.open) and self.open[-1].kind == MAPPING and self.keys[-1] is None
         self._place(node)
+        if self.open and not is_key:
+            self.open[-1].aliased.add(len(self.open[-1].content) - 1)
 
     def _place(self, node: Node) -> None:
         """Put a node where the events stand: root, item, key or value."""

@@ -68,7 +68,7 @@ def _pairs(mapping: Node, above: frozenset[int]) -> list[tuple[Node, Node, bool]
     merged: list[tuple[Node, Node, bool]] = []
     own = []
     for key, value in mapping.content:
-        if key.kind == SCALAR and key.content == "<<" and key.meaning == MERGE:
+        if _is_merge(key):
             for source in reversed(_sources(value)):
                 if id(source) not in above:  # a mapping that merges itself
                     inner = _pairs(source, above | {id(mapping)})
@@ -100,38 +100,43 @@ def routes(root: Node, target: Node) -> list[Route]:
 class _Edge:
     parent: Node
     label: str  # empty for a merge
-    first: bool
+    written: bool
 
 
 def _edges(root: Node) -> dict[int, list[_Edge]]:
-    """The edges that lead to each node, in the order of the text."""
+    """The edges that lead to each node."""
     edges: dict[int, list[_Edge]] = {}
     seen: set[int] = set()
     waiting = [root]
-
-    def link(parent: Node, child: Node, label: str) -> None:
-        known = edges.setdefault(id(child), [])
-        known.append(_Edge(parent, label, parent.start <= child.start < parent.end))
-
     while waiting:
         node = waiting.pop()
         if id(node) in seen or node.kind == SCALAR:
             continue
         seen.add(id(node))
-        if node.kind == SEQUENCE:
-            for number, child in enumerate(node.content):
-                link(node, child, f"[{number}]")
-                waiting.append(child)
-            continue
-        for key, child in node.content:
-            if key.kind == SCALAR and key.content == "<<" and key.meaning == MERGE:
-                for source in _sources(child):
-                    link(node, source, "")
-                    waiting.append(source)
-            else:
-                link(node, child, key.content if key.kind == SCALAR else "?")
-                waiting.append(child)
+        for child, label, written in _children(node):
+            edges.setdefault(id(child), []).append(_Edge(node, label, written))
+            waiting.append(child)
     return edges
+
+
+def _children(node: Node) -> Iterator[tuple[Node, str, bool]]:
+    """Each child with its label, and whether it is written there and not an alias."""
+    if node.kind == SEQUENCE:
+        for number, child in enumerate(node.content):
+            yield child, f"[{number}]", number not in node.aliased
+        return
+    for number, (key, child) in enumerate(node.content):
+        written = number not in node.aliased
+        if _is_merge(key):
+            among = child.kind == SEQUENCE
+            for place, source in enumerate(_sources(child)):
+                yield source, "", written and not (among and place in child.aliased)
+        else:
+            yield child, key.content if key.kind == SCALAR else "?", written
+
+
+def _is_merge(key: Node) -> bool:
+    return key.kind == SCALAR and key.content == "<<" and key.meaning == MERGE
 
 
 def _climb(
@@ -146,6 +151,7 @@ def _climb(
     if node is root:
         yield Route(below, written=True)
     if id(node) in on_the_way:
+        yield Route(("...", *below), written=False)  # an alias leads in a circle
         return
     count = 0
     for edge in edges.get(id(node), ()):
@@ -153,7 +159,7 @@ def _climb(
         if not edge.label and not _is_merged(edge.parent, below, target):
             continue
         for route in _climb(edge.parent, edges, root, step, target, on_the_way | {id(node)}):
-            yield Route(route.path, route.written and edge.first)
+            yield Route(route.path, route.written and edge.written)
             count += 1
             if count > _MOST_ROUTES:
                 return

@@ -77,7 +77,11 @@ def _rewrite(node: Node, text: str, new: str) -> Verdict:
     start = end - len(node.content)
     if node.style not in ("", *_QUOTES):
         return Verdict(REFUSED, refused.format("it is a block scalar"))
-    if start < node.start or text[start:end] != node.content:
+    if (
+        start < node.start
+        or text[start:end] != node.content
+        or (node.style and text[start - 1] != node.style)
+    ):
         return Verdict(REFUSED, refused.format("it is not written as it reads"))
     old = node.content
     return Verdict(CHANGE, f"{old} becomes {new}", start, end, old, new)
