@@ -13,6 +13,7 @@ from digitalmodel_optimizer_migration.yaml_paths import Place, places, value_at
 POST_PROCESS = "orcaflex_post_process"
 _PATH = ("orcaflex", "parallel", "enabled")
 _LINE_END = re.compile(r"\r\n|\n|\r")
+_INDENTED = re.compile(r"(?:^|[\r\n])[^\s#-][^\r\n]*:[ \t]*(?:\r\n|\n|\r)( +)[^\s#-]")
 _OFF_WORDS = ("false", "no", "off")
 
 
@@ -145,7 +146,8 @@ def _step(text: str, mapping: Node) -> str:
                 if width > 0:
                     return " " * width
                 waiting.append(value)
-    return "  "
+    found = _INDENTED.search(text)
+    return found.group(1) if found else "  "
 
 
 def _block(path: tuple[str, ...], margin: str, step: str, line_end: str) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import io
 import re
+import tokenize
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from typing import Any
@@ -27,7 +29,8 @@ HOSTS = ("digitalmodel", "OrcFxAPI")
 _NAMES = "|".join(rule.path[0] for rule in RULES if rule.kind == PYTHON)
 _ASSIGNED = re.compile(rf"\b(?:{_NAMES})\s*(?::[^=\n]*)?=\s*[0-9(]".encode())
 _IMPORTED = re.compile(
-    rf"^[ \t]*(?:from|import)\b.*\b(?:{'|'.join(HOSTS)})\b".encode(), re.MULTILINE
+    rf"^(?:\xef\xbb\xbf)?[ \t]*(?:from|import)\b.*\b(?:{'|'.join(HOSTS)})\b".encode("latin-1"),
+    re.MULTILINE,
 )
 _BOM = b"\xef\xbb\xbf"
 
@@ -42,25 +45,31 @@ def plan_python(raw: bytes, choice: Choice) -> tuple[list[Finding], list[Edit]]:
     rules = {rule.path[0]: rule for name in choice.rules if (rule := BY_NAME[name]).kind == PYTHON}
     if not rules:
         return [], []
-    source = decode_leniently(raw)
     try:
         tree = ast.parse(raw)
-        hits = list(_numbers(raw, rules))
+        source = _decoded(raw)
+        hits = list(_numbers(source, rules))
     except Exception as error:  # a syntax error, of either parser, or bytes that are no text
-        return _unreadable(error, source), []
+        return _unreadable(error, decode_leniently(raw)), []
     if not _imports_a_host(tree):
         return [], []
     ignores = Ignores(source.text, noqa=True)
     findings, edits = [], []
-    for name, value, start, end in sorted(hits, key=lambda hit: hit[2]):
+    one_each = {hit[2]: hit for hit in reversed(hits)}  # a = b = 30 is one number
+    for index, (name, value, _, word) in sorted(one_each.items()):
         rule = rules[name]
-        line, column = _place(raw, start)
+        line, column = source.place(index)
         if (rule.name, line) in ignores:
             continue
-        finding, edit = _decide(rule, value, raw, start, end, choice)
-        if finding is not None:
-            findings.append(Finding(rule.name, finding[0], rule.key, line, column, *finding[1:]))
-        edits += [edit] if edit else []
+        said = _decide(rule, value, word, choice)
+        if said is None:
+            continue
+        level, message, new = said
+        old = word if new else ""
+        findings.append(Finding(rule.name, level, rule.key, line, column, message, old, new))
+        if new:
+            start = source.offset(index)
+            edits.append(Edit(start, start + len(word), word.encode(), new.encode()))
     if edits and not _only_intended(tree, splice(raw, edits), edits):
         line = findings[0].line
         reason = "the rewritten file would read otherwise than intended"
@@ -68,39 +77,42 @@ def plan_python(raw: bytes, choice: Choice) -> tuple[list[Finding], list[Edit]]:
     return findings, edits
 
 
-def _decide(
-    rule: Rule, value: int, raw: bytes, start: int, end: int, choice: Choice
-) -> tuple[tuple[str, ...] | None, Edit | None]:
+def _decide(rule: Rule, value: int, word: str, choice: Choice) -> tuple[str, str, str] | None:
+    """Level, message, and the new number if there is to be one."""
     new = dict(choice.values).get(rule.name, rule.new)
     if str(value) == new:
-        return None, None
+        return None
     if value not in {*rule.old, *choice.also}:
-        stays = f"{value} is not the old default: somebody chose it, so it stays"
-        return (NOTE, stays), None
-    old = raw[start:end]
-    word = old.decode()
-    return (CHANGE, f"{word} becomes {new}", word, new), Edit(start, end, old, new.encode())
+        return NOTE, f"{value} is not the old default: somebody chose it, so it stays", ""
+    return CHANGE, f"{word} becomes {new}", new
 
 
-def _numbers(raw: bytes, rules: dict[str, Rule]) -> Iterator[tuple[str, int, int, int]]:
-    """Name, number and bytes of each whole number that a name of ``rules`` is given."""
+def _decoded(raw: bytes) -> Text:
+    """The text in the encoding that the file declares."""
+    encoding, _ = tokenize.detect_encoding(io.BytesIO(raw).readline)
+    mark = _BOM if raw.startswith(_BOM) else b""
+    encoding = "utf-8" if mark else encoding
+    return Text(raw[len(mark) :].decode(encoding), encoding, mark)
+
+
+def _numbers(source: Text, rules: dict[str, Rule]) -> Iterator[tuple[str, int, int, str]]:
+    """Name, number, character and spelling of each whole number that a name of ``rules`` gets."""
     import libcst
     from libcst.metadata import ByteSpanPositionProvider, MetadataWrapper
 
-    wrapper = MetadataWrapper(libcst.parse_module(raw), unsafe_skip_copy=True)
+    wrapper = MetadataWrapper(libcst.parse_module(source.text), unsafe_skip_copy=True)
     spans: Any = wrapper.resolve(ByteSpanPositionProvider)
-    shift = len(_BOM) if raw.startswith(_BOM) else 0
+    as_utf8 = source.text.encode()  # what LibCST counts in, whatever the file declares
     waiting: list[Any] = [wrapper.module]
     while waiting:
         node = waiting.pop()
         waiting.extend(node.children)
         for name, value in _pairs(node):
             if name in rules and isinstance(value, libcst.Integer):
-                start = spans[value].start + shift
-                end = start + len(value.value)
-                if raw[start:end] != value.value.encode():
-                    raise ValueError("its numbers cannot be found again in its bytes")
-                yield name, value.evaluated_value, start, end
+                start = len(as_utf8[: spans[value].start].decode())
+                if not source.text.startswith(value.value, start):
+                    raise ValueError("its numbers cannot be found again in its text")
+                yield name, value.evaluated_value, start, value.value
 
 
 def _pairs(node: Any) -> Iterator[tuple[str, Any]]:
@@ -171,11 +183,6 @@ def _without_numbers(tree: ast.AST) -> ast.AST:
         if isinstance(node, ast.Constant) and type(node.value) is int:
             node.value = 0
     return tree
-
-
-def _place(raw: bytes, index: int) -> tuple[int, int]:
-    before = Text(raw[:index].decode("utf-8", "replace").removeprefix("\ufeff"), "utf-8", b"")
-    return before.place(len(before.text))
 
 
 def _unreadable(error: Exception, source: Text) -> list[Finding]:
