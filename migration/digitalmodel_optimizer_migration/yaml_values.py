@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +11,6 @@ from digitalmodel_optimizer_migration.data import CHANGE, NOTE, REFUSED, Choice
 from digitalmodel_optimizer_migration.rule import AUTO, REWRITE, Rule
 from digitalmodel_optimizer_migration.yaml_nodes import SCALAR, Node
 
-_NUMBER = re.compile(r"[0-9]{1,9}")
 _QUOTES = ("'", '"')
 _UNREADABLE = object()
 
@@ -45,11 +43,11 @@ def judge(rule: Rule, node: Node, text: str, choice: Choice) -> Verdict | None:
         if value not in olds:
             return Verdict(NOTE, f"{value} is not the old default: somebody chose it, so it stays")
         return _rewrite(node, text, new)
-    if isinstance(value, str) and _NUMBER.fullmatch(value.strip()) and int(value) in olds:
+    if isinstance(value, str) and value in map(str, olds):
         if rule.quoted == REWRITE:
             return _rewrite(node, text, new)
         return Verdict(NOTE, f"{shown} is {rule.quoted_reason}")
-    if isinstance(value, str) and value.strip() == new:
+    if isinstance(value, str) and value == new:
         return None
     kind = "unreadable" if value is _UNREADABLE else _word(value)
     return Verdict(NOTE, f"{shown} is {kind} to its readers, which take {rule.takes}")

@@ -46,6 +46,8 @@ def test_whatever_reads_as_the_whole_number_30_is_the_old_default(spelled: str) 
         ("|-\n      30", "write 15 without quotes"),
         (">\n      30", "write 15 without quotes"),
         ("thirty", "text"),
+        ("' 30'", "text"),
+        ("'\u202830'", "text"),
         ("on", "true or false"),
         ("[30]", "holds a sequence"),
         ("{a: 30}", "holds a mapping"),
