@@ -45,7 +45,9 @@ STYLES = {
         "orcaflex:\n  parallel:\n    <<: *planted_\n    enabled: True\n"
     ),
     "max_workers": "parallel_processing:\n  enabled: true\n  max_workers: «30»auto«/»  # or 8\n",
-    "max_workers, quoted": "parallel_processing: {max_workers: '«30»auto«/»', workers: «30»auto«/»}\n",
+    "max_workers, quoted": (
+        "parallel_processing: {max_workers: '«30»auto«/»', workers: «30»auto«/»}\n"
+    ),
     "num_threads, quoted": 'parallel:\n  num_threads: "«30»15«/»"\n  chunk_size: 30\n',
 }
 IDENTITY = "library: digitalmodel\n"
@@ -133,8 +135,11 @@ def main() -> int:
         before = digests(untouched)
         tally = run(untouched)
         changed = [path for path, raw in digests(untouched).items() if before[path] != raw]
-        print(f"nothing planted: {tally.counts.files} files, {len(changed)} changed, "
-              f"{tally.counts.refused} refused, {tally.counts.skipped or 'none'} skipped")  # fmt: skip
+        skipped = sum(tally.counts.skipped.values())
+        print(
+            f"nothing planted: {tally.counts.files} files, {len(changed)} changed, "
+            f"{tally.counts.refused} refused, {skipped} skipped"
+        )
         faults = len(changed) + tally.counts.refused
 
         tree = folder / "planted"

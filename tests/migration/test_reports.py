@@ -13,6 +13,8 @@ from conftest import Migrate
 
 Git = Callable[..., str]
 OLD = OURS + "# é\norcaflex:\n  parallel:\n    threads: 30\nlast: 1"
+FLOW = "orcaflex: {parallel: {threads: 30}}\n"
+MORE = "parallel: {num_threads: 30, x: 1}\n"
 FILES = {
     "lf.yml": OLD.encode(),
     "crlf.yml": OLD.replace("\n", "\r\n").encode(),
@@ -22,10 +24,12 @@ FILES = {
     "sub/with space é.yml": (OLD + "\n").encode(),
     'sub/with "quotes".yml': OLD.encode(),
     "last.yml": (OURS + "orcaflex: {parallel: {threads: 30}}").encode(),
-    "far.yml": (OURS + "orcaflex: {parallel: {threads: 30}}\n" + "a: 1\n" * 9 + "parallel: {num_threads: 30}\n").encode(),
-    "near.yml": (OURS + "orcaflex: {parallel: {threads: 30}}\na: 1\nparallel: {num_threads: 30, x: 1}\n").encode(),
-    "latin.py": "# -*- coding: latin-1 -*-\nimport OrcFxAPI\nx = 'ä'; threads = 30\n".encode("latin-1"),
-}  # fmt: skip
+    "far.yml": (OURS + FLOW + "a: 1\n" * 9 + MORE).encode(),
+    "near.yml": (OURS + FLOW + "a: 1\n" + MORE).encode(),
+    "latin.py": (
+        "# -*- coding: latin-1 -*-\nimport OrcFxAPI\nx = 'ä'; threads = 30\n".encode("latin-1")
+    ),
+}
 
 
 def write(folder: Path, files: dict[str, bytes]) -> None:
