@@ -46,12 +46,13 @@ def summary_lines(tally: Tally, *, written: bool) -> Iterator[str]:
     counts = tally.counts
     number = counts.changed if written else tally.would_change
     did = "changed" if written else "would change"
-    said = f"{_files(counts.files)} looked at, {number} {did}, {counts.refused} refused"
+    said = f"{_counted(counts.files, 'file', 'files')} looked at, {number} {did}, {counts.refused} refused"
     if tally.repositories:
-        said = f"{tally.repositories} repositories, {said}"
+        said = f"{_repositories(tally.repositories)}, {said}"
     yield said
     if tally.repositories_done_before:
-        yield f"{tally.repositories_done_before} repositories were done before, as the journal says"
+        before = _repositories(tally.repositories_done_before)
+        yield f"done before, as the journal says: {before}"
     if counts.skipped:
         listed = ", ".join(f"{number} {why}" for why, number in sorted(counts.skipped.items()))
         yield f"skipped: {listed}"
@@ -59,5 +60,9 @@ def summary_lines(tally: Tally, *, written: bool) -> Iterator[str]:
     yield from (f"failed: {failure}" for failure in tally.failures)
 
 
-def _files(number: int) -> str:
-    return f"{number} file" if number == 1 else f"{number} files"
+def _repositories(number: int) -> str:
+    return _counted(number, "repository", "repositories")
+
+
+def _counted(number: int, one: str, several: str) -> str:
+    return f"{number} {one if number == 1 else several}"

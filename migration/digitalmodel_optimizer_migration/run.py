@@ -214,7 +214,7 @@ def _written(
             tally.failures.append(f"{written[0]} is in no repository; nothing to commit to")
         else:
             name = repositories.commit(top, written, request.message)
-            tally.commits.append(f"{top}: {name}, {len(written)} files")
+            tally.commits.append(f"{top}: {name}, files: {len(written)}")
 
 
 def _refused(plan: FilePlan, rule: str, reason: str) -> FilePlan:

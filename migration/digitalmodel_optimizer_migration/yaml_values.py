@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from digitalmodel_optimizer_migration.data import CHANGE, NOTE, REFUSED, Choice
-from digitalmodel_optimizer_migration.rule import AUTO, REWRITE, Rule
+from digitalmodel_optimizer_migration.rule import AUTO, REPORT, Rule
 from digitalmodel_optimizer_migration.yaml_nodes import SCALAR, Node
 
 _QUOTES = ("'", '"')
@@ -43,10 +43,11 @@ def judge(rule: Rule, node: Node, text: str, choice: Choice) -> Verdict | None:
         if value not in olds:
             return Verdict(NOTE, f"{value} is not the old default: somebody chose it, so it stays")
         return _rewrite(node, text, new)
-    if isinstance(value, str) and value in map(str, olds):
-        if rule.quoted == REWRITE:
+    if isinstance(value, str) and value.strip() in map(str, olds):
+        if rule.quoted == REPORT:
+            return Verdict(NOTE, f"{shown} is {rule.quoted_reason}")
+        if value in map(str, olds):
             return _rewrite(node, text, new)
-        return Verdict(NOTE, f"{shown} is {rule.quoted_reason}")
     if isinstance(value, str) and value == new:
         return None
     kind = "unreadable" if value is _UNREADABLE else _word(value)

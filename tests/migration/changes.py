@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import yaml
@@ -18,6 +20,18 @@ from digitalmodel_optimizer_migration import (
 from digitalmodel_optimizer_migration.data import CHANGE, NOTE, REFUSED
 
 OURS = "meta: {library: digitalmodel, basename: orcaflex_post_process}\n"
+
+
+@dataclass(frozen=True)
+class Printed:
+    """What a command printed, as bytes, and its exit status."""
+
+    returncode: int
+    stdout: bytes
+    stderr: bytes
+
+
+Migrate = Callable[..., Printed]
 
 
 def choice(only: str = "", assign: tuple[str, ...] = (), also: tuple[int, ...] = ()) -> Choice:

@@ -7,22 +7,10 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-
-
-@dataclass(frozen=True)
-class Printed:
-    """What a command printed, as bytes, and its exit status."""
-
-    returncode: int
-    stdout: bytes
-    stderr: bytes
-
-
-Migrate = Callable[..., Printed]
+from changes import Migrate, Printed
 
 
 @pytest.fixture

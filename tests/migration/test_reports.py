@@ -8,8 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from changes import OURS
-from conftest import Migrate
+from changes import OURS, Migrate
 
 Git = Callable[..., str]
 OLD = OURS + "# é\norcaflex:\n  parallel:\n    threads: 30\nlast: 1"

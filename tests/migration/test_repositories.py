@@ -7,8 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from changes import OURS
-from conftest import Migrate
+from changes import OURS, Migrate
 
 Git = Callable[..., str]
 Make = Callable[..., Path]
@@ -116,7 +115,7 @@ def test_a_journal_lets_a_stopped_run_go_on(
     assert done.returncode == 2  # other options, another run
     assert b"other options" in done.stderr
     done = migrate(*words)
-    assert b"1 repositories were done before" in done.stderr
+    assert b"done before, as the journal says: 1 repository" in done.stderr
     assert (tmp_path / "one" / "dm_fsts.yml").read_text() == OLD  # as the journal says
     assert done.returncode == 3  # two is dirty now
     assert len(journal.read_bytes().splitlines()) == 4
