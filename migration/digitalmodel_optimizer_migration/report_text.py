@@ -46,7 +46,8 @@ def summary_lines(tally: Tally, *, written: bool) -> Iterator[str]:
     counts = tally.counts
     number = counts.changed if written else tally.would_change
     did = "changed" if written else "would change"
-    said = f"{_counted(counts.files, 'file', 'files')} looked at, {number} {did}, {counts.refused} refused"
+    files = _counted(counts.files, "file", "files")
+    said = f"{files} looked at, {number} {did}, {counts.refused} refused"
     if tally.repositories:
         said = f"{_repositories(tally.repositories)}, {said}"
     yield said
