@@ -30,7 +30,7 @@ class Format(str, Enum):
 
 def command(
     paths: Annotated[
-        list[str] | None, typer.Argument(metavar="[PATH]...", help="Files and folders.")
+        list[str] | None, typer.Argument(metavar="PATH", help="Files and folders.")
     ] = None,
     write: Annotated[bool, typer.Option("--write", help="Change the files.")] = False,
     check: Annotated[
@@ -40,7 +40,7 @@ def command(
         bool, typer.Option("--diff", help="Print a patch; so it is without --write or --check.")
     ] = False,
     backup: Annotated[
-        bool, typer.Option("--backup", help="Keep each changed file as it was, as <name>.bak.")
+        bool, typer.Option("--backup", help="Keep each changed file as it was, as NAME.bak.")
     ] = False,
     form: Annotated[Format, typer.Option("--format", help="How to print findings.")] = Format.text,
     only: Annotated[
