@@ -1,4 +1,4 @@
-"""Write the reference pages on settings and hooks from the code that they describe.
+"""Write the reference pages on settings, hooks and migration rules from what they describe.
 
 ``python docs/generate_reference.py`` writes them, with ``--check`` it only says whether they are up
 to date. The built-in plugins are asked as any plugin is, by their entry points.
@@ -16,6 +16,7 @@ from typing import Any
 from digitalmodel_optimizer.contract import Option, PluginOptions, hookspecs
 from digitalmodel_optimizer.manager import BUILT_IN, Manager, build_manager, installed_plugins
 from digitalmodel_optimizer.settings import BLOCK, BLOCK_OPTIONS, CEILING_KEYS, ENABLED
+from digitalmodel_optimizer_migration import RULES
 
 FOLDER = Path(__file__).parent / "reference"
 NOTE = "<!-- Written by docs/generate_reference.py; change the code that it describes instead. -->"
@@ -64,6 +65,16 @@ A plugin implements the hooks that it needs, with the arguments that it needs. *
 that the first answer other than `None` counts; plugins installed by others are asked before
 the built-in ones, the core's own defaults last. *each* means that every plugin is called.
 [Write a plugin](../how-to/write-a-plugin.md) has a whole example.
+"""
+
+MIGRATION_RULES = """\
+# Migration rules
+
+{note}
+
+What `digitalmodel-optimizer migrate` looks for. A rule without a new value only reports.
+`--explain RULE` prints the same. [How a file is migrated](../explanation/migration.md) says what
+becomes of each spelling.
 """
 
 
@@ -161,7 +172,20 @@ def docstring(function: Any) -> str:
     return re.sub(r"\n+(Called|Returns|Errors|Example|Added|`[\w.(), ]+`:)", r"\n\n\1", text)
 
 
-PAGES = {"settings.md": settings_page, "hooks.md": hooks_page}
+def migration_rules_page() -> str:
+    """The reference of every migration rule, from the rules themselves."""
+    page = MIGRATION_RULES.format(note=NOTE)
+    for rule in RULES:
+        rows = "".join(f"| {title} | {text} |\n" for title, text in rule.described())
+        page += f"\n## {rule.name}\n\n{rule.summary}\n\n| of the rule | |\n|---|---|\n{rows}"
+    return page
+
+
+PAGES = {
+    "settings.md": settings_page,
+    "hooks.md": hooks_page,
+    "migration-rules.md": migration_rules_page,
+}
 
 
 def main() -> int:

@@ -1,0 +1,194 @@
+"""What is to be done to one Python file: LibCST finds the place, Python's own parser checks."""
+
+from __future__ import annotations
+
+import ast
+import io
+import re
+import tokenize
+from collections.abc import Iterator, Sequence
+from itertools import zip_longest
+from typing import Any
+
+from digitalmodel_optimizer_migration.data import (
+    CHANGE,
+    NOTE,
+    PYTHON,
+    REFUSED,
+    Choice,
+    Edit,
+    Finding,
+)
+from digitalmodel_optimizer_migration.decoding import Text, decode_leniently
+from digitalmodel_optimizer_migration.ignores import Ignores
+from digitalmodel_optimizer_migration.rule import Rule
+from digitalmodel_optimizer_migration.rules import BY_NAME, RULES
+from digitalmodel_optimizer_migration.splice import splice
+
+HOSTS = ("digitalmodel", "OrcFxAPI")
+_NAMES = "|".join(rule.path[0] for rule in RULES if rule.kind == PYTHON)
+_ASSIGNED = re.compile(rf"\b(?:{_NAMES})\s*(?::[^=\n]*)?=\s*[0-9(]".encode())
+_IMPORTED = re.compile(
+    rf"^(?:\xef\xbb\xbf)?[ \t]*(?:from|import)\b.*\b(?:{'|'.join(HOSTS)})\b".encode("latin-1"),
+    re.MULTILINE,
+)
+_BOM = b"\xef\xbb\xbf"
+
+
+def is_candidate(raw: bytes) -> bool:
+    """A cheap look: whether there is anything to parse for."""
+    return _ASSIGNED.search(raw) is not None and _IMPORTED.search(raw) is not None
+
+
+def plan_python(raw: bytes, choice: Choice) -> tuple[list[Finding], list[Edit]]:
+    """Findings and edits of a Python file that holds ``raw``; no edits if anything is refused."""
+    rules = {rule.path[0]: rule for name in choice.rules if (rule := BY_NAME[name]).kind == PYTHON}
+    if not rules:
+        return [], []
+    try:
+        tree = ast.parse(raw)
+        source = _decoded(raw)
+        hits = list(_numbers(source, rules))
+    except Exception as error:  # a syntax error, of either parser, or bytes that are no text
+        return _unreadable(error, decode_leniently(raw)), []
+    if not _imports_a_host(tree):
+        return [], []
+    ignores = Ignores(source.text, noqa=True)
+    findings, edits = [], []
+    one_each = {hit[2]: hit for hit in reversed(hits)}  # a = b = 30 is one number
+    for index, (name, value, _, word) in sorted(one_each.items()):
+        rule = rules[name]
+        line, column = source.place(index)
+        if (rule.name, line) in ignores:
+            continue
+        said = _decide(rule, value, word, choice)
+        if said is None:
+            continue
+        level, message, new = said
+        old = word if new else ""
+        findings.append(Finding(rule.name, level, rule.key, line, column, message, old, new))
+        if new:
+            start = source.offset(index)
+            edits.append(Edit(start, start + len(word), word.encode(), new.encode()))
+    if edits and not _only_intended(tree, splice(raw, edits), edits):
+        line = findings[0].line
+        reason = "the rewritten file would read otherwise than intended"
+        return [*findings, Finding("all rules", REFUSED, "", line, 1, reason)], []
+    return findings, edits
+
+
+def _decide(rule: Rule, value: int, word: str, choice: Choice) -> tuple[str, str, str] | None:
+    """Level, message, and the new number if there is to be one."""
+    new = dict(choice.values).get(rule.name, rule.new)
+    if str(value) == new:
+        return None
+    if value not in {*rule.old, *choice.also}:
+        return NOTE, f"{value} is not the old default: somebody chose it, so it stays", ""
+    return CHANGE, f"{word} becomes {new}", new
+
+
+def _decoded(raw: bytes) -> Text:
+    """The text in the encoding that the file declares."""
+    encoding, _ = tokenize.detect_encoding(io.BytesIO(raw).readline)
+    mark = _BOM if raw.startswith(_BOM) else b""
+    encoding = "utf-8" if mark else encoding
+    return Text(raw[len(mark) :].decode(encoding), encoding, mark)
+
+
+def _numbers(source: Text, rules: dict[str, Rule]) -> Iterator[tuple[str, int, int, str]]:
+    """Name, number, character and spelling of each whole number that a name of ``rules`` gets."""
+    import libcst
+    from libcst.metadata import ByteSpanPositionProvider, MetadataWrapper
+
+    wrapper = MetadataWrapper(libcst.parse_module(source.text), unsafe_skip_copy=True)
+    spans: Any = wrapper.resolve(ByteSpanPositionProvider)
+    as_utf8 = source.text.encode()  # what LibCST counts in, whatever the file declares
+    waiting: list[Any] = [wrapper.module]
+    while waiting:
+        node = waiting.pop()
+        waiting.extend(node.children)
+        for name, value in _pairs(node):
+            if name in rules and isinstance(value, libcst.Integer):
+                start = len(as_utf8[: spans[value].start].decode())
+                if not source.text.startswith(value.value, start):
+                    raise ValueError("its numbers cannot be found again in its text")
+                yield name, value.evaluated_value, start, value.value
+
+
+def _pairs(node: Any) -> Iterator[tuple[str, Any]]:
+    """Keyword arguments, parameter defaults, plain and annotated assignments."""
+    import libcst
+
+    if isinstance(node, libcst.Arg) and node.keyword is not None:
+        yield node.keyword.value, node.value
+    elif isinstance(node, libcst.Param) and node.default is not None:
+        yield node.name.value, node.default
+    elif isinstance(node, libcst.Assign):
+        for target in node.targets:
+            yield _name(target.target), node.value
+    elif isinstance(node, libcst.AnnAssign) and node.value is not None:
+        yield _name(node.target), node.value
+
+
+def _name(target: Any) -> str:
+    """``x`` of ``x = ...`` and of ``self.x = ...``."""
+    import libcst
+
+    if isinstance(target, libcst.Name):
+        return target.value
+    if (
+        isinstance(target, libcst.Attribute)
+        and isinstance(target.value, libcst.Name)
+        and target.value.value in ("self", "cls")
+    ):
+        return target.attr.value
+    return ""
+
+
+def _imports_a_host(tree: ast.AST) -> bool:
+    for node in ast.walk(tree):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            names = [node.module or ""]
+        if any(name.split(".")[0] in HOSTS for name in names):
+            return True
+    return False
+
+
+def _only_intended(before: ast.AST, rewritten: bytes, edits: Sequence[Edit]) -> bool:
+    """Whether the rewritten file differs in as many numbers as there are edits, and in no more."""
+    try:
+        after = ast.parse(rewritten)
+    except (SyntaxError, ValueError):
+        return False
+    differences = []
+    for old, new in zip_longest(ast.walk(before), ast.walk(after)):
+        if type(old) is not type(new):
+            return False
+        if (
+            isinstance(old, ast.Constant)
+            and isinstance(new, ast.Constant)
+            and old.value != new.value
+        ):
+            differences.append((old.value, new.value))
+    numbers = [(int(edit.old.decode(), 0), int(edit.new)) for edit in edits]
+    same = ast.dump(_without_numbers(before)) == ast.dump(_without_numbers(after))
+    return same and sorted(map(str, differences)) == sorted(map(str, numbers))
+
+
+def _without_numbers(tree: ast.AST) -> ast.AST:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and type(node.value) is int:
+            node.value = 0
+    return tree
+
+
+def _unreadable(error: Exception, source: Text) -> list[Finding]:
+    line = getattr(error, "lineno", None) or getattr(error, "raw_line", None) or 1
+    column = getattr(error, "offset", None) or getattr(error, "raw_column", None) or 1
+    said = getattr(error, "msg", None) or getattr(error, "message", None) or str(error)
+    reason = f"not Python that can be read: {' '.join(str(said).split())}"
+    last = source.text.count("\n") + 1
+    return [Finding("all rules", REFUSED, "", min(int(line), last), int(column), reason)]

@@ -1,0 +1,23 @@
+"""``parallel_processing.max_workers: 30`` becomes auto."""
+
+from __future__ import annotations
+
+from digitalmodel_optimizer_migration.rule import REWRITE, Rule
+
+RULE = Rule(
+    name="parallel-processing-max-workers",
+    key="parallel_processing.max_workers",
+    path=("parallel_processing", "max_workers"),
+    summary="30 workers become auto",
+    readers=(
+        "digitalmodel's source tree takes a whole number or auto, and the CPU count for any other "
+        "text; released digitalmodel does not read it; the optimizer plugins take both"
+    ),
+    reason=(
+        "auto lets each reader choose: 8 workers for work that waits for the disk in the source "
+        "tree, the allocation within this machine's budgets with the plugins."
+    ),
+    new="auto",
+    auto=True,
+    quoted=REWRITE,
+)

@@ -1,0 +1,253 @@
+"""A whole run: paths or repositories in, one ``Done`` for each file that has anything to say."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+
+from digitalmodel_optimizer_migration import repositories
+from digitalmodel_optimizer_migration.data import (
+    CHANGE,
+    REFUSED,
+    Choice,
+    Counts,
+    FilePlan,
+    Finding,
+    MigrationError,
+    RefusedError,
+)
+from digitalmodel_optimizer_migration.journal import Journal
+from digitalmodel_optimizer_migration.pool import default_jobs, plans
+from digitalmodel_optimizer_migration.walk import Filters, find_files
+from digitalmodel_optimizer_migration.writing import why_not_writable, write_plan
+
+NOTED, WOULD_CHANGE, CHANGED, LEFT = "noted", "would change", "changed", "refused"
+DONE_STATUS, NEEDED_STATUS, FAILED_STATUS, REFUSED_STATUS = 0, 1, 2, 3
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a run is asked for.
+
+    :param write: change files; else only say what would change.
+    :param backup: keep each file as it was beside it.
+    :param commit: one commit a repository, with ``message``.
+    :param allow_dirty: write though a repository holds uncommitted changes.
+    :param jobs: processes that parse; 0 chooses.
+    """
+
+    choice: Choice
+    filters: Filters = field(default_factory=Filters)
+    write: bool = False
+    backup: bool = False
+    commit: bool = False
+    message: str = repositories.MESSAGE
+    allow_dirty: bool = False
+    jobs: int = 0
+
+
+@dataclass(frozen=True)
+class Done:
+    """One file: its plan, and what became of it. ``name`` is the path to show and to patch."""
+
+    name: str
+    plan: FilePlan
+    state: str
+
+
+@dataclass
+class Tally:
+    """What a run has to say at its end; filled while ``migrate`` goes on."""
+
+    counts: Counts = field(default_factory=Counts)
+    rules: dict[str, dict[str, int]] = field(default_factory=dict)
+    failures: list[str] = field(default_factory=list)
+    commits: list[str] = field(default_factory=list)
+    repositories: int = 0
+    repositories_done_before: int = 0
+    would_change: int = 0
+
+    def add(self, done: Done) -> None:
+        for finding in done.plan.findings:
+            levels = self.rules.setdefault(finding.rule, {})
+            levels[finding.level] = levels.get(finding.level, 0) + 1
+        self.counts.changed += done.state == CHANGED
+        self.counts.refused += done.state == LEFT
+        self.would_change += done.state == WOULD_CHANGE
+
+    @property
+    def exit_status(self) -> int:
+        """2 if anything failed, 3 if anything was refused, 1 if anything would change, else 0."""
+        if self.failures:
+            return FAILED_STATUS
+        if self.counts.refused:
+            return REFUSED_STATUS
+        return NEEDED_STATUS if self.would_change else DONE_STATUS
+
+
+def migrate(paths: Iterable[str], request: Request, tally: Tally) -> Iterator[Done]:
+    """Look into ``paths``, files or folders, and yield each file that has anything to say.
+
+    :raises MigrationError: a path is not there, or git fails.
+    """
+    roots = list(dict.fromkeys(paths))
+    for root in roots:
+        if not os.path.exists(root):
+            raise MigrationError(f"there is no file or folder {root}{_near(root)}")
+    to_write: dict[str | None, list[Done]] = {}
+    seen: set[str] = set()
+    for root in roots:
+        for done in _planned(root, request, tally):
+            real = os.path.abspath(done.plan.path)
+            if real in seen:
+                continue
+            seen.add(real)
+            if request.write and done.state == WOULD_CHANGE:
+                top = _top_of(os.path.dirname(real))
+                to_write.setdefault(top, []).append(done)
+            else:
+                tally.add(done)
+                yield done
+    for top, waiting in to_write.items():
+        for done in _written(top, waiting, request, tally):
+            tally.add(done)
+            yield done
+
+
+def migrate_repositories(
+    listed: Iterable[str], request: Request, tally: Tally, journal: str | None = None
+) -> Iterator[Done]:
+    """Migrate one repository after the other; a bad one is a failure of its own.
+
+    :param journal: a file that notes what is done; repositories that it holds are left out.
+    """
+    ways = {
+        name: getattr(request, name) for name in ("write", "backup", "commit", "allow_dirty")
+    } | {"include": request.filters.include, "exclude": request.filters.exclude}
+    if journal is None:
+        for repository in listed:
+            yield from _one_repository(repository, request, tally)
+        return
+    with Journal(journal, request.choice, ways) as notes:
+        for repository in listed:
+            name = os.path.abspath(repository)
+            if name in notes.done:
+                tally.repositories_done_before += 1
+                continue
+            before = replace(tally.counts, skipped={})
+            failures = len(tally.failures)
+            yield from _one_repository(repository, request, tally)
+            if len(tally.failures) == failures:
+                notes.note(
+                    name,
+                    {
+                        "files": tally.counts.files - before.files,
+                        "changed": tally.counts.changed - before.changed,
+                        "refused": tally.counts.refused - before.refused,
+                    },
+                )
+
+
+def read_repositories(path: str) -> list[str]:
+    """Folders listed in a file, one a line; ``#`` begins a comment, relative ones are the file's.
+
+    :raises MigrationError: the file cannot be read.
+    """
+    try:
+        with open(path, encoding="utf-8-sig") as stream:
+            lines = [line.strip() for line in stream]
+    except (OSError, UnicodeDecodeError) as error:
+        said = getattr(error, "strerror", None) or "it is not UTF-8"
+        raise MigrationError(f"the list {path} cannot be read: {said}") from error
+    base = os.path.dirname(os.path.abspath(path))
+    return [os.path.join(base, line) for line in lines if line and not line.startswith("#")]
+
+
+def _one_repository(repository: str, request: Request, tally: Tally) -> Iterator[Done]:
+    tally.repositories += 1
+    try:
+        if not os.path.isdir(repository):
+            raise MigrationError("there is no such folder")
+        yield from migrate([repository], request, tally)
+    except (MigrationError, OSError) as error:
+        tally.failures.append(f"{repository}: {error}")
+
+
+def _planned(root: str, request: Request, tally: Tally) -> Iterator[Done]:
+    found = find_files(root, request.filters, tally.counts)
+    for made in plans(found, request.choice, request.jobs or default_jobs(), tally.counts):
+        plan = made
+        if plan.edits:
+            reason = why_not_writable(plan.path)
+            plan = _refused(plan, "file", reason) if reason else plan
+        state = LEFT if plan.refused else WOULD_CHANGE if plan.edits else NOTED
+        yield Done(_name(plan.path, root), plan, state)
+
+
+def _written(
+    top: str | None, waiting: list[Done], request: Request, tally: Tally
+) -> Iterator[Done]:
+    """Write what is planned for one repository, if its tree is clean."""
+    paths = [done.plan.path for done in waiting]
+    reason = repositories.why_dirty(top, paths) if top and not request.allow_dirty else ""
+    if reason:
+        reason += f" in {top}; commit them first, or use --allow-dirty"
+    written = []
+    for done in waiting:
+        try:
+            if reason:
+                raise RefusedError(reason)
+            write_plan(done.plan, backup=request.backup)
+        except RefusedError as error:
+            yield Done(
+                done.name, _refused(done.plan, "git" if reason else "file", error.reason), LEFT
+            )
+        except OSError as error:
+            tally.failures.append(f"{done.plan.path} cannot be written: {error.strerror or error}")
+        else:
+            written.append(done.plan.path)
+            yield replace(done, state=CHANGED)
+    if request.commit and written:
+        if top is None:
+            tally.failures.append(f"{written[0]} is in no repository; nothing to commit to")
+        else:
+            name = repositories.commit(top, written, request.message)
+            tally.commits.append(f"{top}: {name}, files: {len(written)}")
+
+
+def _refused(plan: FilePlan, rule: str, reason: str) -> FilePlan:
+    """``plan`` without its edits: the file is left as it is."""
+    first = next(item for item in plan.findings if item.level == CHANGE)
+    kept = tuple(item for item in plan.findings if item.level != CHANGE)
+    finding = Finding(rule, REFUSED, "", first.line, first.column, f"would change, but {reason}")
+    return replace(plan, findings=(*kept, finding), edits=(), diff=b"")
+
+
+@lru_cache(maxsize=4096)
+def _top_of(folder: str) -> str | None:
+    return repositories.top_of(folder)
+
+
+def _name(path: str, root: str) -> str:
+    """Relative to the working folder, or to what was asked for where that lies elsewhere."""
+    for base in (os.getcwd(), root if os.path.isdir(root) else os.path.dirname(root) or "."):
+        try:
+            name = os.path.relpath(path, base)
+        except ValueError:  # another drive
+            continue
+        if not name.startswith(os.pardir):
+            return name.replace(os.sep, "/")
+    return path.replace(os.sep, "/")
+
+
+def _near(root: str) -> str:
+    import difflib
+
+    folder, name = os.path.split(root)
+    try:
+        near = difflib.get_close_matches(name, os.listdir(folder or "."), n=1)
+    except OSError:
+        return ""
+    return f"; did you mean {os.path.join(folder, near[0])}?" if near else ""

@@ -1,0 +1,154 @@
+"""Finding files: folders level by level, each level in parallel, in one order on every machine."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from pathspec import GitIgnoreSpec
+
+from digitalmodel_optimizer_migration.data import LINK, Counts, MigrationError
+from digitalmodel_optimizer_migration.plan import KINDS
+
+THREADS = 8  # scanning a folder waits for the disk or the network, hardly for the CPU
+# Never ours: what version control keeps, and what package managers install.
+_LEFT_OUT = frozenset({".git", ".hg", ".svn", "__pycache__", "node_modules", "site-packages"})
+_ENVIRONMENT = "pyvenv.cfg"  # marks a virtual environment
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Patterns as in .gitignore, relative to the folder that is walked."""
+
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Folder:
+    path: str
+    ignores: tuple[
+        tuple[str, GitIgnoreSpec], ...
+    ]  # of this folder and those above, outermost first
+
+
+@dataclass(frozen=True)
+class _Listing:
+    files: tuple[str, ...]
+    folders: tuple[_Folder, ...]
+    links: int
+    fault: str
+
+
+def find_files(root: str, filters: Filters, counts: Counts) -> Iterator[str]:
+    """Files under ``root`` that could hold a setting; ``root`` may be one file.
+
+    Symbolic links are not followed: what lies in the tree is found where it lies, what lies
+    outside is not ours to touch. Folders that cannot be listed count as skipped.
+
+    :raises MigrationError: ``root`` is not there.
+    """
+    if os.path.isfile(root):
+        yield root
+        return
+    if not os.path.isdir(root):
+        raise MigrationError(f"there is no file or folder {root}")
+    include = GitIgnoreSpec.from_lines(filters.include) if filters.include else None
+    exclude = GitIgnoreSpec.from_lines(filters.exclude)
+    level = [_Folder(root, tuple(_ignores_above(root)))]
+    with ThreadPoolExecutor(THREADS, "migration-walk") as threads:
+        while level:
+            below: list[_Folder] = []
+            for listing in threads.map(_list, level):
+                below += [
+                    folder
+                    for folder in listing.folders
+                    if not exclude.match_file(_relative(folder.path, root) + "/")
+                ]
+                if listing.links:
+                    counts.skip(LINK, listing.links)
+                if listing.fault:
+                    counts.skip(listing.fault)
+                for path in listing.files:
+                    name = _relative(path, root)
+                    if exclude.match_file(name):
+                        continue
+                    if include.match_file(name) if include else _has_known_suffix(path):
+                        yield path
+            level = below
+
+
+def _has_known_suffix(path: str) -> bool:
+    return os.path.splitext(path)[1].lower() in KINDS
+
+
+def _relative(path: str, root: str) -> str:
+    return os.path.relpath(path, root).replace(os.sep, "/")
+
+
+def _list(folder: _Folder) -> _Listing:
+    """What is in a folder, sorted, without what .gitignore files leave out."""
+    try:
+        with os.scandir(folder.path) as entries:
+            found = sorted(entries, key=lambda entry: entry.name)
+    except OSError as error:
+        return _Listing((), (), 0, f"folder that cannot be listed: {error.strerror}")
+    if any(entry.name == _ENVIRONMENT for entry in found):
+        return _Listing((), (), 0, "virtual environment")
+    ignores = folder.ignores
+    if any(entry.name == ".gitignore" for entry in found):
+        ignores = (*ignores, *_spec(folder.path, os.path.join(folder.path, ".gitignore")))
+    files: list[str] = []
+    folders: list[_Folder] = []
+    links = 0
+    for entry in found:
+        if entry.is_symlink() or _is_junction(entry):
+            links += 1
+        elif entry.is_dir(follow_symlinks=False):
+            if entry.name not in _LEFT_OUT and not _is_ignored(entry.path, True, ignores):
+                folders.append(_Folder(entry.path, ignores))
+        elif entry.is_file(follow_symlinks=False) and not _is_ignored(entry.path, False, ignores):
+            files.append(entry.path)
+    return _Listing(tuple(files), tuple(folders), links, "")
+
+
+def _is_junction(entry: os.DirEntry[str]) -> bool:
+    """A directory junction, Windows' other kind of link."""
+    attributes = getattr(entry.stat(follow_symlinks=False), "st_file_attributes", 0)
+    return bool(attributes & getattr(stat, "FILE_ATTRIBUTE_REPARSE_POINT", 0))
+
+
+def _is_ignored(path: str, folder: bool, ignores: Sequence[tuple[str, GitIgnoreSpec]]) -> bool:
+    for base, spec in reversed(ignores):  # the nearest .gitignore that says anything decides
+        name = _relative(path, base) + ("/" if folder else "")
+        said = spec.check_file(name).include
+        if said is not None:
+            return said
+    return False
+
+
+def _ignores_above(root: str) -> Iterable[tuple[str, GitIgnoreSpec]]:
+    """A repository's own excludes, and .gitignore files between its top and ``root``."""
+    top = os.path.abspath(root)
+    between = []
+    while not os.path.exists(os.path.join(top, ".git")):
+        above = os.path.dirname(top)
+        if above == top:
+            return []
+        between.append(above)
+        top = above
+    found = [*_spec(top, os.path.join(top, ".git", "info", "exclude"))]
+    for folder in reversed(between):
+        found += _spec(folder, os.path.join(folder, ".gitignore"))
+    return found
+
+
+def _spec(base: str, path: str) -> list[tuple[str, GitIgnoreSpec]]:
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as stream:
+            return [(base, GitIgnoreSpec.from_lines(stream.read().splitlines()))]
+    except (OSError, ValueError):
+        return []

@@ -1,0 +1,88 @@
+"""Writing a planned file so that at every moment it is either as it was or as it shall be."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import stat
+import tempfile
+
+from digitalmodel_optimizer_migration.data import FilePlan, RefusedError
+from digitalmodel_optimizer_migration.splice import splice
+
+BACKUP_SUFFIX = ".bak"
+
+
+def why_not_writable(path: str) -> str:
+    """Why a file must not be written, in words; empty if it may be."""
+    try:
+        state = os.lstat(path)
+    except OSError as error:
+        return f"it cannot be looked at: {error.strerror}"
+    if stat.S_ISLNK(state.st_mode):
+        return f"a symbolic link to {os.path.realpath(path)}; name that file itself"
+    if not stat.S_ISREG(state.st_mode):
+        return "it is no regular file"
+    if state.st_nlink > 1:
+        return f"it has {state.st_nlink} hard links, which writing would part; copy it first"
+    if not state.st_mode & stat.S_IWUSR or not os.access(path, os.W_OK):
+        return "it is read-only; make it writable first"
+    if not os.access(os.path.dirname(os.path.abspath(path)), os.W_OK):
+        return "its folder is read-only; make it writable first"
+    return ""
+
+
+def write_plan(plan: FilePlan, *, backup: bool = False) -> None:
+    """Make the edits of ``plan``: temporary file in the same folder, mode kept, then replaced.
+
+    :param backup: also keep the bytes as they were, as ``<name>.bak``; an existing one stays.
+    :raises RefusedError: the file must not be written, or is no longer what was planned for.
+    :raises OSError: the disk is full, the folder cannot be written; the file is as it was.
+    """
+    reason = why_not_writable(plan.path)
+    if reason:
+        raise RefusedError(reason)
+    with open(plan.path, "rb") as stream:
+        raw = stream.read()
+        before = os.fstat(stream.fileno())
+    if hashlib.sha256(raw).hexdigest() != plan.digest:
+        raise RefusedError("it changed while it was looked at; run again")
+    content = splice(raw, plan.edits)
+    folder, name = os.path.split(os.path.abspath(plan.path))
+    handle, temporary = tempfile.mkstemp(prefix=f".{name}.", suffix=".tmp", dir=folder)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        shutil.copymode(plan.path, temporary)
+        _keep_owner(temporary, before)
+        if backup:
+            _back_up(plan.path)
+        after = os.lstat(plan.path)
+        if (after.st_mtime_ns, after.st_size, after.st_ino) != (
+            before.st_mtime_ns,
+            before.st_size,
+            before.st_ino,
+        ):
+            raise RefusedError("it changed while it was being written; run again")
+        os.replace(temporary, plan.path)
+    except BaseException:
+        if os.path.exists(temporary):
+            os.unlink(temporary)
+        raise
+
+
+def _keep_owner(path: str, before: os.stat_result) -> None:
+    if hasattr(os, "chown") and (before.st_uid, before.st_gid) != (os.geteuid(), os.getegid()):
+        os.chown(path, before.st_uid, before.st_gid)
+
+
+def _back_up(path: str) -> None:
+    target = path + BACKUP_SUFFIX
+    number = 1
+    while os.path.lexists(target):
+        number += 1
+        target = f"{path}{BACKUP_SUFFIX}{number}"
+    shutil.copy2(path, target)

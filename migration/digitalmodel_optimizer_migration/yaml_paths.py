@@ -1,0 +1,170 @@
+"""Where a path of keys leads in a document, with duplicate keys, merge keys and aliases.
+
+As for PyYAML: of a key that stands twice the last one counts; what a merge key (``<<``) brings in
+counts where the mapping itself has no such key; of several merged mappings the first one counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from digitalmodel_optimizer_migration.data import RefusedError
+from digitalmodel_optimizer_migration.yaml_nodes import MAPPING, MERGE, SCALAR, SEQUENCE, Node
+
+_MOST_ROUTES = 64
+Path = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Place:
+    """A value at the end of a path; ``counts`` is False if a later duplicate key hides it."""
+
+    key: Node
+    value: Node
+    counts: bool
+
+
+@dataclass(frozen=True)
+class Route:
+    """A way from the root to a node; ``written`` is the one on which no alias stands."""
+
+    path: Path
+    written: bool
+
+
+def places(root: Node | None, path: Path) -> list[Place]:
+    """Every value that stands at ``path``: at most one counts, the others are hidden duplicates."""
+    found = [Place(root, root, counts=True)] if root is not None else []
+    for key in path:
+        found = [
+            Place(place.key, place.value, place.counts and above.counts)
+            for above in found
+            if above.value.kind == MAPPING
+            for place in _under(above.value, key)
+        ]
+    return found
+
+
+def value_at(root: Node | None, path: Path) -> Node | None:
+    """The value that counts at ``path``."""
+    return next((place.value for place in places(root, path) if place.counts), None)
+
+
+def _under(mapping: Node, name: str) -> Iterator[Place]:
+    pairs = [pair for pair in _pairs(mapping, frozenset()) if _is_named(pair[0], name)]
+    for number, (key, value, merged) in enumerate(pairs, start=1):
+        last = number == len(pairs)
+        if last or not merged:  # what a merge brings in and a key of its own replaces is no fault
+            yield Place(key, value, counts=last)
+
+
+def _is_named(key: Node, name: str) -> bool:
+    return key.kind == SCALAR and key.content == name
+
+
+def _pairs(mapping: Node, above: frozenset[int]) -> list[tuple[Node, Node, bool]]:
+    """Pairs in the order in which PyYAML puts them into a dict, merged ones first."""
+    merged: list[tuple[Node, Node, bool]] = []
+    own = []
+    for key, value in mapping.content:
+        if _is_merge(key):
+            for source in reversed(_sources(value)):
+                if id(source) not in above:  # a mapping that merges itself
+                    inner = _pairs(source, above | {id(mapping)})
+                    merged += [
+                        (inner_key, inner_value, True) for inner_key, inner_value, _ in inner
+                    ]
+        else:
+            own.append((key, value, False))
+    return merged + own
+
+
+def _sources(value: Node) -> list[Node]:
+    found = value.content if value.kind == SEQUENCE else [value]
+    return [node for node in found if node.kind == MAPPING]
+
+
+def routes(root: Node, target: Node) -> list[Route]:
+    """Every way on which ``target`` is reached, over aliases and merge keys.
+
+    :raises RefusedError: there are too many.
+    """
+    found = list(dict.fromkeys(_climb(target, _edges(root), root, (), target, frozenset())))
+    if len(found) > _MOST_ROUTES:
+        raise RefusedError("the value is shared over too many aliases", target.start)
+    return found
+
+
+@dataclass(frozen=True)
+class _Edge:
+    parent: Node
+    label: str  # empty for a merge
+    written: bool
+
+
+def _edges(root: Node) -> dict[int, list[_Edge]]:
+    """The edges that lead to each node."""
+    edges: dict[int, list[_Edge]] = {}
+    seen: set[int] = set()
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        if id(node) in seen or node.kind == SCALAR:
+            continue
+        seen.add(id(node))
+        for child, label, written in _children(node):
+            edges.setdefault(id(child), []).append(_Edge(node, label, written))
+            waiting.append(child)
+    return edges
+
+
+def _children(node: Node) -> Iterator[tuple[Node, str, bool]]:
+    """Each child with its label, and whether it is written there and not an alias."""
+    if node.kind == SEQUENCE:
+        for number, child in enumerate(node.content):
+            yield child, f"[{number}]", number not in node.aliased
+        return
+    for number, (key, child) in enumerate(node.content):
+        written = number not in node.aliased
+        if _is_merge(key):
+            among = child.kind == SEQUENCE
+            for place, source in enumerate(_sources(child)):
+                yield source, "", written and not (among and place in child.aliased)
+        else:
+            yield child, key.content if key.kind == SCALAR else "?", written
+
+
+def _is_merge(key: Node) -> bool:
+    return key.kind == SCALAR and key.content == "<<" and key.meaning == MERGE
+
+
+def _climb(
+    node: Node,
+    edges: dict[int, list[_Edge]],
+    root: Node,
+    below: Path,
+    target: Node,
+    on_the_way: frozenset[int],
+) -> Iterator[Route]:
+    """Routes to ``target`` whose end is ``below``, which begins under ``node``."""
+    if node is root:
+        yield Route(below, written=True)
+    if id(node) in on_the_way:
+        yield Route(("...", *below), written=False)  # an alias leads in a circle
+        return
+    count = 0
+    for edge in edges.get(id(node), ()):
+        step = (edge.label, *below) if edge.label else below
+        if not edge.label and not _is_merged(edge.parent, below, target):
+            continue
+        for route in _climb(edge.parent, edges, root, step, target, on_the_way | {id(node)}):
+            yield Route(route.path, route.written and edge.written)
+            count += 1
+            if count > _MOST_ROUTES:
+                return
+
+
+def _is_merged(mapping: Node, below: Path, target: Node) -> bool:
+    """Whether ``below`` leads from ``mapping``, which merges another one, to ``target``."""
+    return value_at(mapping, below) is target

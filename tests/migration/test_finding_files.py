@@ -1,0 +1,114 @@
+"""Which files are found in a tree, and which are skipped with a count."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from changes import OURS, choice
+
+from digitalmodel_optimizer_migration import Filters, MigrationError, Request, Tally, migrate
+from digitalmodel_optimizer_migration.data import Choice, Counts
+from digitalmodel_optimizer_migration.pool import plans
+from digitalmodel_optimizer_migration.walk import find_files
+
+OLD = (OURS + "orcaflex: {parallel: {threads: 30}}\n").encode()
+
+
+def tree(root: Path, *names: str, content: bytes = OLD) -> None:
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
+def found(root: Path, **filters: tuple[str, ...]) -> list[str]:
+    listed = find_files(str(root), Filters(**filters), Counts())
+    return [os.path.relpath(path, root).replace(os.sep, "/") for path in listed]
+
+
+def test_known_suffixes_in_one_order_on_every_machine(tmp_path: Path) -> None:
+    tree(tmp_path, "b.yml", "a.YAML", "x/c.py", "x/d.sh", "a/z.md", "a/b/c.bat", "n.txt", "x/e.sim")
+    assert found(tmp_path) == ["a.YAML", "b.yml", "a/z.md", "x/c.py", "x/d.sh", "a/b/c.bat"]
+
+
+def test_gitignore_files_are_heeded_as_git_does(tmp_path: Path) -> None:
+    tree(tmp_path, "a.yml", "out/b.yml", "keep/out/c.yml", "keep/d.yml", "x/e.yml", "x/f.yml")
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".git" / "info").mkdir()
+    (tmp_path / ".git" / "info" / "exclude").write_text("f.yml\n")
+    (tmp_path / ".gitignore").write_text("/out/\n*.yml\n!a.yml\n!keep/**\n!x/*.yml\n")
+    (tmp_path / "x" / ".gitignore").write_text("e.yml\n")
+    (tmp_path / "keep" / ".gitignore").write_text("out\n")
+    assert found(tmp_path) == ["a.yml", "keep/d.yml", "x/f.yml"]
+    # From a folder within, the files above it count too.
+    assert found(tmp_path / "keep") == ["d.yml"]
+
+
+def test_what_is_installed_or_kept_by_tools_is_left_out(tmp_path: Path) -> None:
+    tree(tmp_path, ".git/a.yml", "node_modules/a.yml", "lib/site-packages/a.yml", "env/b.yml")
+    tree(tmp_path, "env/pyvenv.cfg", "c.yml")
+    counts = Counts()
+    assert len(list(find_files(str(tmp_path), Filters(), counts))) == 1
+    assert counts.skipped == {"virtual environment": 1}
+
+
+def test_include_and_exclude(tmp_path: Path) -> None:
+    tree(tmp_path, "a.yml", "b.conf", "x/c.yml", "x/y/d.yml", "x/y/e.py")
+    assert found(tmp_path, include=("*.conf", "d.yml")) == ["b.conf", "x/y/d.yml"]
+    assert found(tmp_path, exclude=("y/", "/a.yml")) == ["x/c.yml"]
+    assert found(tmp_path, include=("*.yml",), exclude=("x",)) == ["a.yml"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="symbolic links need a privilege there")
+def test_symbolic_links_are_not_followed(tmp_path: Path) -> None:
+    tree(tmp_path, "outside/a.yml", "tree/b.yml", "tree/in/c.yml")
+    (tmp_path / "tree" / "link.yml").symlink_to(tmp_path / "outside" / "a.yml")
+    (tmp_path / "tree" / "folder").symlink_to(tmp_path / "outside")
+    (tmp_path / "tree" / "circle").symlink_to(tmp_path / "tree")
+    counts = Counts()
+    assert len(list(find_files(str(tmp_path / "tree"), Filters(), counts))) == 2
+    assert counts.skipped == {"symbolic link": 3}
+
+
+def test_binary_huge_and_unreadable_files_are_skipped_with_a_count(tmp_path: Path) -> None:
+    tree(tmp_path, "a.yml")
+    tree(tmp_path, "nul.yml", content=b"\0" + OLD)
+    tree(tmp_path, "utf32.yml", content=b"\xff\xfe\0\0" + OLD)
+    tree(tmp_path, "huge.yml", content=OLD + b"#" * 3000)
+    counts = Counts()
+    wanted = Choice(choice().rules, max_bytes=2000)
+    listed = find_files(str(tmp_path), Filters(), counts)
+    (plan,) = plans([*listed, str(tmp_path / "gone.yml")], wanted, 1, counts)
+    assert Path(plan.path).name == "a.yml"
+    assert counts.files == 5
+    assert {**counts.skipped} == {
+        "binary": 2,
+        "too large": 1,
+        "unreadable: No such file or directory": 1,
+    }
+
+
+def test_a_path_that_is_not_there_says_which_is_meant(tmp_path: Path) -> None:
+    tree(tmp_path, "dm_fsts.yml")
+    with pytest.raises(MigrationError, match=r"did you mean .*dm_fsts\.yml\?"):
+        list(migrate([str(tmp_path / "dm_fst.yml")], Request(choice()), Tally()))
+
+
+def test_a_file_that_is_named_twice_counts_once(tmp_path: Path) -> None:
+    tree(tmp_path, "a.yml")
+    paths = [str(tmp_path), str(tmp_path / "a.yml")]
+    assert len(list(migrate(paths, Request(choice()), Tally()))) == 1
+
+
+def test_processes_give_the_same_in_the_same_order(tmp_path: Path) -> None:
+    tree(tmp_path, *[f"{number % 7}/{number}.yml" for number in range(120)])
+    tree(tmp_path, *[f"{number % 5}/x{number}.yml" for number in range(50)], content=b"a: 1\n")
+    several, one = ([], [])
+    for jobs, into in ((2, several), (1, one)):
+        tally = Tally()
+        into += list(migrate([str(tmp_path)], Request(choice(), jobs=jobs), tally))
+        assert (tally.counts.files, tally.counts.candidates) == (170, 120)
+    assert several == one
+    assert len(one) == 120

@@ -1,0 +1,111 @@
+"""Python files: keyword arguments, parameter defaults and assignments, every other byte kept."""
+
+from __future__ import annotations
+
+import codecs
+
+import pytest
+from changes import changes, check_noop, check_transformed, choice, notes
+
+from digitalmodel_optimizer_migration import plan_bytes
+
+HOST = "from digitalmodel.modules.orcaflex import opp\n"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "run(files, num_threads=30)",
+        "run(files, threads = 30 , x=1)",
+        "ThreadPoolExecutor(max_workers=(30))",
+        "def run(files, num_threads=30): pass",
+        "def run(files, *, threads: int = 30, **more): pass",
+        "async def run(max_workers: 'int | None'=30) -> None: pass",
+        "run = lambda threads=30: threads",
+        "num_threads = 30",
+        "max_workers: int = 30  # by habit",
+        "threads = num_threads = 30",
+        "class A:\n    threads = 30\n    def f(self):\n        self.num_threads = 30",
+        "run(threads=0x1e)",
+        "run(threads=3_0)",
+        "if (threads := 8) and run(max_workers=30): pass",
+    ],
+)
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+def test_each_way_to_give_a_number(line: str, line_end: str) -> None:
+    before = (HOST + line + "\n# ende ä\u2028ö\n").replace("\n", line_end)
+    after = before.replace("30", "15").replace("0x1e", "15").replace("3_0", "15")
+    check_transformed(before, after, kind="python")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "run(30)",
+        "run(workers=30)",
+        "run(threads='30', num_threads=30.0)",
+        "threads == 30",
+        "threads += 30",
+        "server.threads = 30",
+        "config = {'threads': 30}",
+        "run(threads=-30)",
+        "run(threads=cpus or 30)",
+        "run(threads=15)",
+        "text = 'run(threads=30)'  # threads=30",
+        "run(threads=30)  # noqa",
+        "run(threads=30)  # noqa: E501, python-threads",
+        "run(threads=30)  # digitalmodel-optimizer: ignore[python-threads] measured",
+        "# digitalmodel-optimizer: ignore\nrun(threads=30)",
+    ],
+)
+def test_what_is_not_that_is_left_alone(line: str) -> None:
+    assert check_noop(HOST + line + "\n", kind="python") == []
+
+
+def test_another_linters_noqa_is_not_ours() -> None:
+    before = HOST + "run(threads=30)  # noqa: E501\n"
+    check_transformed(before, before.replace("30", "15"), kind="python")
+
+
+@pytest.mark.parametrize(
+    ("imports", "ours"),
+    [
+        ("import OrcFxAPI", True),
+        ("import os, digitalmodel.engine as e", True),
+        ("def f():\n    from OrcFxAPI import Model", True),
+        ("import os", False),
+        ("import digitalmodels", False),
+        ("from .digitalmodel import x", False),
+        ("'''\nimport digitalmodel\n'''", False),
+        ("# import digitalmodel", False),
+    ],
+)
+def test_only_files_that_import_the_host_or_orcfxapi(imports: str, ours: bool) -> None:
+    findings, edits = plan_bytes(f"{imports}\nrun(threads=30)\n".encode(), "python", choice())
+    assert (len(edits), len(findings)) == ((1, 1) if ours else (0, 0))
+
+
+def test_another_number_is_somebodys_decision() -> None:
+    assert notes(check_noop(HOST + "run(threads=8)\n", kind="python")) == ["python-threads"]
+
+
+def test_a_mark_and_a_declared_encoding() -> None:
+    text = HOST + "name = 'ä'; run(threads=30)\n"
+    raw = codecs.BOM_UTF8 + text.encode()
+    check_transformed(raw, raw.replace(b"30", b"15"), kind="python")
+    raw = ("# -*- coding: latin-1 -*-\n" + text).encode("latin-1")
+    check_transformed(raw, raw.replace(b"30", b"15"), kind="python")
+
+
+def test_a_file_that_is_no_python_is_refused_with_its_line() -> None:
+    for text in ("print 'x'\n", "def f(:\n"):
+        findings, edits = plan_bytes(f"{HOST}run(threads=30)\n{text}".encode(), "python", choice())
+        assert edits == []
+        assert findings[0].level == "refused"
+        assert findings[0].line == 3
+
+
+def test_positions_are_the_numbers() -> None:
+    findings, _ = plan_bytes((HOST + "run(é=1, threads=30)\n").encode(), "python", choice())
+    assert changes(findings) == ["python-threads"]
+    assert (findings[0].line, findings[0].column) == (2, 18)

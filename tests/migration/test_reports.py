@@ -1,0 +1,173 @@
+"""What is printed: patches that git takes, words, JSON, SARIF, annotations, exit statuses."""
+
+from __future__ import annotations
+
+import codecs
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from changes import OURS, Migrate
+
+Git = Callable[..., str]
+OLD = OURS + "# é\norcaflex:\n  parallel:\n    threads: 30\nlast: 1"
+FLOW = "orcaflex: {parallel: {threads: 30}}\n"
+MORE = "parallel: {num_threads: 30, x: 1}\n"
+FILES = {
+    "lf.yml": OLD.encode(),
+    "crlf.yml": OLD.replace("\n", "\r\n").encode(),
+    "cr.yml": OLD.replace("\n", "\r").encode(),
+    "bom.yml": codecs.BOM_UTF8 + OLD.encode(),
+    "utf16.yml": codecs.BOM_UTF16_LE + OLD.encode("utf-16-le"),
+    "sub/with space é.yml": (OLD + "\n").encode(),
+    'sub/with "quotes".yml': OLD.encode(),
+    "last.yml": (OURS + "orcaflex: {parallel: {threads: 30}}").encode(),
+    "far.yml": (OURS + FLOW + "a: 1\n" * 9 + MORE).encode(),
+    "near.yml": (OURS + FLOW + "a: 1\n" + MORE).encode(),
+    "latin.py": (
+        "# -*- coding: latin-1 -*-\nimport OrcFxAPI\nx = 'ä'; threads = 30\n".encode("latin-1")
+    ),
+}
+
+
+def write(folder: Path, files: dict[str, bytes]) -> None:
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+
+
+def test_git_applies_the_patch_to_the_same_bytes_as_write(
+    git: Git, migrate: Migrate, tmp_path: Path
+) -> None:
+    for name in ("patched", "written"):
+        write(tmp_path / name, FILES)
+    git(tmp_path / "patched", "init", "--quiet")
+    done = migrate("--enable-plugins", ".", folder=tmp_path / "patched")
+    assert done.returncode == 1
+    assert done.stdout.count(b"diff --git") == len(FILES)
+    git(tmp_path / "patched", "apply", "--check", "-", given=done.stdout)
+    git(tmp_path / "patched", "apply", "-", given=done.stdout)
+    written = migrate("--enable-plugins", "--write", ".", folder=tmp_path / "written")
+    assert written.returncode == 0, written.stderr
+    for name, before in FILES.items():
+        after = (tmp_path / "written" / name).read_bytes()
+        assert after != before
+        assert (tmp_path / "patched" / name).read_bytes() == after, name
+    assert migrate("--check", ".", folder=tmp_path / "patched").returncode == 0
+
+
+def test_exit_statuses(migrate: Migrate, tmp_path: Path) -> None:
+    write(tmp_path, {"a.yml": OLD.encode()})
+    (tmp_path / "empty").mkdir()
+    assert migrate("empty").returncode == 0
+    assert migrate("--check", "a.yml").returncode == 1
+    assert migrate("--diff", "a.yml").returncode == 1
+    assert migrate("--write", "a.yml").returncode == 0
+    assert migrate("--check", "a.yml").returncode == 0
+    assert migrate("missing.yml").returncode == 2
+    assert migrate().returncode == 2
+    assert migrate("--write", "--check", "a.yml").returncode == 2
+    assert migrate("--commit", "a.yml").returncode == 2
+    assert migrate("--only", "no-such-rule", "a.yml").returncode == 2
+    write(tmp_path, {"b.yml": (OLD + "\nx: {{ y }}\n").encode(), "c.yml": OLD.encode()})
+    assert migrate("--check", ".").returncode == 3
+    done = migrate("--write", ".")
+    assert done.returncode == 3
+    assert b"b.yml:7:4: refused:" in done.stdout
+    assert b"30" not in (tmp_path / "c.yml").read_bytes()  # the others are done all the same
+
+
+def test_words_name_file_line_and_column_within_80_columns(
+    migrate: Migrate, tmp_path: Path
+) -> None:
+    write(tmp_path, {"a.yml": OLD.encode()})
+    done = migrate("--check", "a.yml")
+    assert done.stdout.decode().splitlines() == [
+        "a.yml:5:14: would change: orcaflex.parallel.threads: 30 becomes 15 "
+        "[orcaflex-parallel-threads]"
+    ]
+    words = done.stderr.decode()
+    assert "1 file looked at, 1 would change, 0 refused" in words
+    assert max(map(len, words.splitlines())) <= 80
+
+
+def test_json(migrate: Migrate, tmp_path: Path) -> None:
+    write(tmp_path, {"a.yml": OLD.encode(), "b.yml": b"\0", "c.yml": b"a: 1\n"})
+    done = migrate("--format", "json", ".")
+    content = json.loads(done.stdout)
+    (file,) = content["files"]
+    assert (file["path"], file["state"]) == ("a.yml", "would change")
+    start = OLD.encode().index(b"30\n")
+    assert file["edits"] == [{"start_byte": start, "end_byte": start + 2, "old": "30", "new": "15"}]
+    assert file["findings"][0]["rule"] == "orcaflex-parallel-threads"
+    summary = content["summary"]
+    assert (summary["files"], summary["candidates"], summary["would_change"]) == (3, 1, 1)
+    assert summary["skipped"] == {"binary": 1}
+    assert summary["exit_status"] == done.returncode == 1
+
+
+def test_sarif(migrate: Migrate, tmp_path: Path) -> None:
+    write(tmp_path, {"sub/a b.yml": OLD.encode(), "c.yml": (OURS + "workers: 1\n").encode()})
+    done = migrate("--format", "sarif", ".")
+    content = json.loads(done.stdout)
+    assert content["version"] == "2.1.0"
+    (run,) = content["runs"]
+    known = {rule["id"] for rule in run["tool"]["driver"]["rules"]}
+    note, change = run["results"]
+    assert (note["ruleId"], note["level"]) == ("top-level-workers", "note")
+    assert change["ruleId"] in known
+    place = change["locations"][0]["physicalLocation"]
+    assert place["artifactLocation"]["uri"] == "sub/a%20b.yml"
+    assert place["region"] == {"startLine": 5, "startColumn": 14}
+    (replacement,) = change["fixes"][0]["artifactChanges"][0]["replacements"]
+    assert replacement["insertedContent"] == {"text": "15"}
+    assert replacement["deletedRegion"]["byteLength"] == 2
+    assert run["invocations"][0]["exitCode"] == done.returncode == 1
+
+
+def test_annotations_of_github(migrate: Migrate, tmp_path: Path) -> None:
+    write(tmp_path, {"a,b.yml": OLD.encode(), "c.yml": (OURS + "workers: 1\n").encode()})
+    lines = migrate("--format", "github", ".").stdout.decode().splitlines()
+    assert lines[0].startswith(
+        "::warning file=a%2Cb.yml,line=5,col=14,title=orcaflex-parallel-threads::"
+    )
+    assert lines[1].startswith("::notice file=c.yml,line=2,col=1,title=top-level-workers::")
+
+
+def test_rules_are_listed_and_explained(migrate: Migrate) -> None:
+    listed = migrate("--list-rules").stdout.decode()
+    assert "orcaflex-parallel-threads" in listed
+    explained = migrate("--explain", "parallel-processing-max-workers").stdout.decode()
+    assert "auto" in explained
+    assert "readers:" in explained
+    assert b"did you mean" in migrate("--explain", "parallel-thread").stderr
+
+
+def test_templates_are_written_once(migrate: Migrate, tmp_path: Path) -> None:
+    assert migrate("--template", "dm_fsts.yml").returncode == 0
+    first = (tmp_path / "dm_fsts.yml").read_bytes()
+    done = migrate("--template", "dm_fsts.yml")
+    assert done.returncode == 2
+    assert b"is there already" in done.stderr
+    assert migrate("--template", "dm_fsts_lngc.yml", "--output", "x.yml").returncode == 0
+    assert (tmp_path / "x.yml").is_file()
+    assert b"there is no template dm.yml" in migrate("--template", "dm.yml").stderr
+    assert (tmp_path / "dm_fsts.yml").read_bytes() == first
+    assert migrate("--check", "--enable-plugins", ".").returncode == 0
+
+
+def test_pre_commit_hooks_name_this_command() -> None:
+    import yaml
+
+    hooks = Path(__file__).parents[2] / ".pre-commit-hooks.yaml"
+    for hook in yaml.safe_load(hooks.read_text("utf-8")):
+        assert hook["entry"].startswith("digitalmodel-optimizer migrate --")
+
+
+@pytest.mark.parametrize("flag", ["--write", "--check"])
+def test_notes_alone_need_nothing(migrate: Migrate, tmp_path: Path, flag: str) -> None:
+    write(tmp_path, {"a.yml": (OURS + "workers: '30'\n").encode()})
+    done = migrate(flag, ".")
+    assert done.returncode == 0
+    assert b"a.yml:2:1: note: workers: read by" in done.stdout
