@@ -13,10 +13,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from digitalmodel_optimizer.contract import OptimizerError
 from digitalmodel_optimizer.bench.probe import NAME as PROBE
+from digitalmodel_optimizer.contract import OptimizerError
 from digitalmodel_optimizer.manager import BUILT_IN
-
 
 
 class Runner(enum.Enum):
@@ -54,14 +53,21 @@ class Configuration:
         return not too_large and not too_small
 
 
-def _fixed(name: str, workers: int, words: str, **bounds: float) -> Configuration:
+def _fixed(
+    name: str,
+    workers: int,
+    words: str,
+    *,
+    below_mb: float | None = None,
+    from_mb: float | None = None,
+) -> Configuration:
     """As many worker processes as asked for, if cores, memory and files allow as many."""
     plugins = {
         "thread-allocation": {"size_classes": str(workers), "worker_start_s": 0.0},
         "hybrid-executor": {"backend": "loky"},
     }
     parallel = {"threads": workers, "plugins": plugins}
-    return Configuration(name, Runner.PLUGINS, words, parallel, workers, **bounds)
+    return Configuration(name, Runner.PLUGINS, words, parallel, workers, below_mb, from_mb)
 
 
 def _switched(names: Iterable[str], on: bool) -> dict[str, Any]:

@@ -57,7 +57,7 @@ class OpenModel:
         end = self.current_s if period[1] is None else period[1]
         return OrcFxAPI.SpecifiedPeriod(begin, end)
 
-    def extra(self, column: Column) -> Any:
+    def object_extra(self, column: Column) -> Any:
         if self.object(column["object"]).type == OrcFxAPI.ObjectType.Vessel:
             return OrcFxAPI.oeVessel(*column["position"])
         named, arc_length = column["extra"], column["arc_length"]
@@ -75,7 +75,7 @@ class OpenModel:
             distinct = {_key(column): column for column in wanted}
             specifications = [
                 OrcFxAPI.TimeHistorySpecification(
-                    self.object(column["object"]), column["variable"], self.extra(column)
+                    self.object(column["object"]), column["variable"], self.object_extra(column)
                 )
                 for column in distinct.values()
             ]
@@ -129,7 +129,10 @@ def _key(column: Column) -> bytes:
 def run(plan: Mapping[str, Any], results: Path) -> None:
     """Read and write everything that ``plan`` asks for."""
     every = [
-        column for part in ("summary", "series") for group in plan[part] for column in group["columns"]
+        column
+        for part in ("summary", "series")
+        for group in plan[part]
+        for column in group["columns"]
     ]
     rows: list[list[list[Any]]] = [[] for _ in plan["summary"]]
     for path in plan["files"]:

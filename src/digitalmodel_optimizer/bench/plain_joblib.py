@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -94,6 +95,4 @@ def main() -> None:
 
 if __name__ == "__main__":
     # The functions that workers get are those of the importable module, not of __main__.
-    from digitalmodel_optimizer.bench import plain_joblib
-
-    plain_joblib.main()
+    import_module("digitalmodel_optimizer.bench.plain_joblib").main()

@@ -178,11 +178,14 @@ def read_result(path: Path) -> Result:
         raise OptimizerError(f"{path} is not JSON: {error}") from error
     schema = content.get("schema") if isinstance(content, dict) else None
     if schema != SCHEMA:
-        raise OptimizerError(f"{path} is no result of this version: schema {schema!r}, not {SCHEMA!r}")
+        raise OptimizerError(
+            f"{path} is no result of this version: schema {schema!r}, not {SCHEMA!r}"
+        )
     try:
-        return _built(Result, content)
+        result: Result = _built(Result, content)
     except (TypeError, KeyError) as error:
         raise OptimizerError(f"{path} is damaged: {error}") from error
+    return result
 
 
 def _built(kind: Any, content: Mapping[str, Any]) -> Any:

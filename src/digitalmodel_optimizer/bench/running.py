@@ -16,7 +16,7 @@ from digitalmodel_optimizer.bench.batches import Batch, BenchError, as_argument
 from digitalmodel_optimizer.bench.configurations import Configuration, Runner
 from digitalmodel_optimizer.bench.floor_plan import NotForTheFloorError, write_plan
 from digitalmodel_optimizer.measuring.compare import compare_outputs
-from digitalmodel_optimizer.measuring.host_runs import HostRun, TIMED_HOST, read_json, run_host
+from digitalmodel_optimizer.measuring.host_runs import TIMED_HOST, HostRun, read_json, run_host
 from digitalmodel_optimizer.measuring.process_tree import run_child
 from digitalmodel_optimizer.measuring.warm_up import bytecode_environment, start_warm_up
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from digitalmodel_optimizer import __version__
-from digitalmodel_optimizer.commands import demo, doctor, plugins, run
+from digitalmodel_optimizer.commands import bench, demo, doctor, plugins, run
 
 app = typer.Typer(
     name="digitalmodel-optimizer",
@@ -44,3 +44,4 @@ app.command(
 app.command("demo")(demo.command)
 app.command("plugins")(plugins.command)
 app.command("doctor")(doctor.command)
+app.add_typer(bench.app, name="bench")

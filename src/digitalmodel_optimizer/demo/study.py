@@ -204,13 +204,16 @@ def _time_series_groups(study: Study) -> Iterator[dict[str, Any]]:
     yield {
         "Label": "motions",
         "Columns": [
-            series_column(vessel, variable) for vessel in study.vessels[:2] for variable in ("X", "Y")
+            series_column(vessel, variable)
+            for vessel in study.vessels[:2]
+            for variable in ("X", "Y")
         ],
     }
     yield {
         "Label": "forces",
         "Columns": [
-            series_column(f"Strut{number}", "Connection Force") for number in _first(study.struts, 4)
+            series_column(f"Strut{number}", "Connection Force")
+            for number in _first(study.struts, 4)
         ],
     }
 

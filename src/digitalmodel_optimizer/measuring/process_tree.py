@@ -66,7 +66,8 @@ def run_child(
         with sampler, ended(child):
             status = child.wait()
     elapsed_s = time.perf_counter() - start
-    spent = _Totals.now().minus(before) or sampler.totals()
+    now = _Totals.now()
+    spent = sampler.totals() if before is None or now is None else now.minus(before)
     return Usage(
         status=status,
         elapsed_s=elapsed_s,
@@ -109,10 +110,7 @@ class _Totals:
             bytes_moved.read_bytes / _BYTES_PER_MB,
         )
 
-    def minus(self, before: _Totals | None) -> _Totals | None:
-        if before is None:
-            return None
-
+    def minus(self, before: _Totals) -> _Totals:
         def difference(after: float | None, earlier: float | None) -> float | None:
             return None if after is None or earlier is None else max(0.0, after - earlier)
 

@@ -7,6 +7,8 @@ own for its counts, mapped into memory, so that they outlive a process that is k
 Standard library only, and no part of the package: it is imported where the package may not be.
 """
 
+from __future__ import annotations
+
 import atexit
 import contextlib
 import importlib.abc
@@ -18,6 +20,7 @@ import struct
 import sys
 import threading
 import time
+from typing import Any
 
 FOLDER_VARIABLE = "DIGITALMODEL_OPTIMIZER_BENCH_COUNTS"
 WATCHED_VARIABLE = "DIGITALMODEL_OPTIMIZER_BENCH_WATCHED"
@@ -30,24 +33,24 @@ _TABLES = (".csv", ".yml")
 class Counts:
     """Counters by name, in two files: numbers in ``.counts``, their names in ``.names``."""
 
-    def __init__(self, folder):
+    def __init__(self, folder: str) -> None:
         self.folder = folder
         self._lock = threading.Lock()
         self._open()
 
-    def _open(self):
+    def _open(self) -> None:
         path = os.path.join(self.folder, f"{os.getpid()}-{time.time_ns():x}")
         with open(path + ".counts", "w+b") as stream:
             stream.truncate(SLOTS * _SLOT.size)
             self._numbers = mmap.mmap(stream.fileno(), SLOTS * _SLOT.size)
         self._names = open(path + ".names", "w", encoding="utf-8")  # noqa: SIM115
-        self._slots = {}
+        self._slots: dict[str, int] = {}
 
-    def in_forked_child(self):
+    def in_forked_child(self) -> None:
         self._lock = threading.Lock()
         self._open()
 
-    def add(self, name):
+    def add(self, name: str) -> None:
         with self._lock:
             slot = self._slots.get(name)
             if slot is None:
@@ -64,30 +67,30 @@ class CountingFunction:
 
     __slots__ = ("_counts", "_function", "_name")
 
-    def __init__(self, name, function, counts):
+    def __init__(self, name: str, function: Any, counts: Counts) -> None:
         object.__setattr__(self, "_name", "native " + name)
         object.__setattr__(self, "_function", function)
         object.__setattr__(self, "_counts", counts)
 
-    def __call__(self, *arguments):
+    def __call__(self, *arguments: Any) -> Any:
         self._counts.add(self._name)
         return self._function(*arguments)
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         return getattr(self._function, name)
 
-    def __setattr__(self, name, value):
+    def __setattr__(self, name: str, value: Any) -> None:
         setattr(self._function, name, value)
 
 
 class CountingLibrary:
     """The native library, each function of which is counted."""
 
-    def __init__(self, library, counts):
+    def __init__(self, library: Any, counts: Counts) -> None:
         self._library = library
         self._counts = counts
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         found = getattr(self._library, name)
         if name.startswith("_") or not callable(found):
             return found
@@ -101,11 +104,11 @@ class Finder(importlib.abc.MetaPathFinder):
 
     name = "OrcFxAPIConfig"
 
-    def __init__(self, counts):
+    def __init__(self, counts: Counts) -> None:
         self._counts = counts
         self._asking = False
 
-    def find_spec(self, name, path=None, target=None):
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:  # noqa: ARG002
         if name != self.name or self._asking:
             return None
         self._asking = True
@@ -121,18 +124,19 @@ class Finder(importlib.abc.MetaPathFinder):
 class Loader(importlib.abc.Loader):
     """Does what the genuine loader does, then puts the counting library in place."""
 
-    def __init__(self, loader, counts):
+    def __init__(self, loader: Any, counts: Counts) -> None:
         self._loader = loader
         self._counts = counts
 
-    def create_module(self, spec):
+    def create_module(self, spec: Any) -> Any:
         return self._loader.create_module(spec)
 
-    def exec_module(self, module):
+    def exec_module(self, module: Any) -> None:
         self._loader.exec_module(module)
-        genuine, made = module.lib, []
+        genuine = module.lib
+        made: list[CountingLibrary] = []
 
-        def lib(*arguments, **named):
+        def lib(*arguments: Any, **named: Any) -> CountingLibrary:
             if not made:
                 made.append(CountingLibrary(genuine(*arguments, **named), self._counts))
             return made[0]
@@ -140,10 +144,10 @@ class Loader(importlib.abc.Loader):
         module.lib = lib
 
 
-def watch_files(counts, inputs, work):
+def watch_files(counts: Counts, inputs: str, work: str) -> None:
     """Count the opening of simulation files, and of tables for writing."""
 
-    def hook(event, arguments):
+    def hook(event: str, arguments: tuple[Any, ...]) -> None:
         if event != "open":
             return
         path, _mode, flags = arguments
@@ -158,7 +162,7 @@ def watch_files(counts, inputs, work):
     sys.addaudithook(hook)
 
 
-def import_the_next_one():
+def import_the_next_one() -> None:
     """Whatever other sitecustomize there is, it is not to be missed for our being here."""
     here = os.path.dirname(os.path.abspath(__file__))
     others = [place for place in sys.path if os.path.abspath(place or ".") != here]
@@ -168,7 +172,7 @@ def import_the_next_one():
         spec.loader.exec_module(module)
 
 
-def start():
+def start() -> None:
     """Count from now on, if a folder for the counts is named."""
     folder = os.environ.get(FOLDER_VARIABLE)
     if not folder or not os.path.isdir(folder):
