@@ -39,6 +39,13 @@ def write_page(result: Result, path: Path) -> None:
     path.write_text("".join(_page(result)), encoding="utf-8")
 
 
+def whole_page(title: str, command: str, parts: Sequence[str], text: str) -> str:
+    """A page with ``parts``, which are HTML already, and plain ``text`` below them."""
+    end = f"<pre>{html.escape(text)}</pre></body></html>\n"
+    head = _HEAD.format(title=title) + f'<p class="quiet">$ {html.escape(command)}</p>\n'
+    return "".join([head, *parts, end])
+
+
 def plotly_io() -> tuple[Any, Any]:
     """Plotly's graph objects and its writer.
 

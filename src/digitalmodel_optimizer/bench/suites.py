@@ -98,6 +98,8 @@ SUITES = (
     Suite("objects", "thousands of objects in each model", (6.7,) * 3, line_types=2000),
     Suite("guard", "tiny files, for counts that do not depend on the machine", (0.7,) * 4, 20.0),
 )
+# What the build-up of a simulation and the names of its objects take, however short it is.
+_LEAST_MB = 1.0
 _BY_NAME = {suite.name: suite for suite in SUITES}
 DEFAULT = "small,large,mixed,single,wide,objects"
 
@@ -125,5 +127,5 @@ def _resized(suite: Suite, files: int | None, scale: float) -> Suite:
         sizes = tuple(sizes[place * len(sizes) // files] for place in range(files))
         sizes = (*sizes[:-1], suite.sizes_mb[-1])
     if scale != 1.0:
-        sizes = tuple(size * scale for size in sizes)
+        sizes = tuple(max(size * scale, min(size, _LEAST_MB)) for size in sizes)
     return replace(suite, sizes_mb=sizes, duration_s=suite.duration_s * min(1.0, scale))

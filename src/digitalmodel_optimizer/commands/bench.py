@@ -111,6 +111,105 @@ def command(
         raise typer.Exit(0 if result.same and not worse else 1)
 
 
+@app.command("scaling")
+def scaling(
+    cores: Annotated[int, typer.Option(min=1, help="Logical CPUs of the planned machine.")] = 64,
+    memory: Annotated[float, typer.Option(min=1.0, metavar="GB", help="Its memory.")] = 256.0,
+    disk: Annotated[
+        str, typer.Option(metavar="MB/S", help="Speeds of its disk, separated by commas.")
+    ] = "500,3000",
+    repeats: Annotated[int, typer.Option(min=1, help="Runs of each kind; the median counts.")] = 3,
+    json_file: JsonOption = None,
+    page: PageOption = None,
+    folder: FolderOption = None,
+) -> None:
+    """Measure what work costs here, check a model of the machine by it, plan a large machine.
+
+    Needs simpy: `pip install digitalmodel-optimizer[bench]`.
+    """
+    with reporting_errors():
+        demand_host()
+        from digitalmodel_optimizer.bench.batches import default_folder
+        from digitalmodel_optimizer.bench.results import write_result
+        from digitalmodel_optimizer.bench.running import working_folder
+        from digitalmodel_optimizer.bench.scaling import study_scaling
+        from digitalmodel_optimizer.bench.scaling_tables import scaling_figures
+
+        speeds = _numbers("--disk", disk)
+        _check_page(page)
+        console = make_console()
+        kept = folder.absolute() if folder else default_folder()
+        with working_folder(None) as work, telling(console) as say:
+            result = study_scaling(
+                command_line(), kept, work, say, repeats, cores, 1000.0 * memory, speeds
+            )
+        console.print(scaling_figures(result))
+        if json_file is not None:
+            write_result(result, json_file)
+            console.print(f"written: {json_file}", soft_wrap=True)
+        if page is not None:
+            from digitalmodel_optimizer.bench.study_pages import write_scaling_page
+
+            write_scaling_page(result, page)
+            console.print(f"written: {page}", soft_wrap=True)
+
+
+@app.command("memory")
+def memory(
+    sizes: Annotated[
+        str, typer.Option(metavar="MB", help="File sizes, separated by commas; empty for none.")
+    ] = "4,40,150,400",
+    workers: Annotated[
+        str, typer.Option(help="Numbers of workers, separated by commas.")
+    ] = "1,2,4",
+    budget: Annotated[bool, typer.Option(help="Run a batch under too small a budget.")] = True,
+    growth: Annotated[
+        int, typer.Option(min=0, help="So many tiny files in one worker; 0 for none.")
+    ] = 0,
+    json_file: JsonOption = None,
+    page: PageOption = None,
+    folder: FolderOption = None,
+) -> None:
+    """Measure peaks over file size and workers, a tight budget, growth over many files."""
+    with reporting_errors():
+        demand_host()
+        from digitalmodel_optimizer.bench.batches import default_folder
+        from digitalmodel_optimizer.bench.memory import study_memory
+        from digitalmodel_optimizer.bench.memory_tables import memory_figures
+        from digitalmodel_optimizer.bench.results import write_result
+        from digitalmodel_optimizer.bench.running import working_folder
+
+        wanted = _numbers("--sizes", sizes), [int(n) for n in _numbers("--workers", workers)]
+        _check_page(page)
+        console = make_console()
+        kept = folder.absolute() if folder else default_folder()
+        with working_folder(None) as work, telling(console) as say:
+            result = study_memory(command_line(), kept, work, say, *wanted, budget, growth)
+        console.print(memory_figures(result))
+        if json_file is not None:
+            write_result(result, json_file)
+            console.print(f"written: {json_file}", soft_wrap=True)
+        if page is not None:
+            from digitalmodel_optimizer.bench.study_pages import write_memory_page
+
+            write_memory_page(result, page)
+            console.print(f"written: {page}", soft_wrap=True)
+        raise typer.Exit(0 if result.sound else 1)
+
+
+def _numbers(option: str, text: str) -> list[float]:
+    """Positive numbers in ``text``; none in an empty one."""
+    from digitalmodel_optimizer.contract import OptimizerError
+
+    try:
+        numbers = [float(part) for part in text.split(",") if part.strip()]
+    except ValueError:
+        numbers = [0.0]
+    if min(numbers, default=1.0) <= 0:
+        raise OptimizerError(f"{option} takes numbers above 0, separated by commas, not {text!r}")
+    return numbers
+
+
 def _batches(
     suite: str,
     files: Path | None,

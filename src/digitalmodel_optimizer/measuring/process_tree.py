@@ -19,6 +19,16 @@ _BYTES_PER_MB = 1e6
 
 
 @dataclass(frozen=True)
+class Sample:
+    """Resident memory at one moment: of the first process, of its largest descendant, of all."""
+
+    elapsed_s: float
+    root_mb: float
+    largest_child_mb: float
+    tree_mb: float
+
+
+@dataclass(frozen=True)
 class Usage:
     """What one run of a process tree took.
 
@@ -38,6 +48,7 @@ class Usage:
     read_mb: float | None = None
     written_mb: float | None = None
     disk_read_mb: float | None = None
+    samples: tuple[Sample, ...] = ()
 
 
 def run_child(
@@ -78,6 +89,7 @@ def run_child(
         read_mb=spent.read_mb,
         written_mb=spent.written_mb,
         disk_read_mb=spent.disk_read_mb,
+        samples=tuple(sampler.samples),
     )
 
 
@@ -123,16 +135,13 @@ class _Totals:
 
 
 class TreeSampler:
-    """Looks at a process tree every ``interval_s`` seconds, on a thread of its own.
-
-    ``samples`` keeps (seconds since the start, MB of the tree, MB of its largest process).
-    """
+    """Looks at a process tree every ``interval_s`` seconds, on a thread of its own."""
 
     def __init__(self, pid: int, interval_s: float = SAMPLE_INTERVAL_S) -> None:
         self.peak_mb = 0.0
         self.largest_process_mb = 0.0
         self.most_processes = 0
-        self.samples: list[tuple[float, float, float]] = []
+        self.samples: list[Sample] = []
         self._interval_s = interval_s
         self._root = psutil.Process(pid)
         self._last: dict[int, _Totals] = {}
@@ -171,7 +180,9 @@ class TreeSampler:
                         self._last[process.pid] = _used_by(process)
         if sizes_mb:
             total, largest = sum(sizes_mb), max(sizes_mb)
-            self.samples.append((time.perf_counter() - self._start, total, largest))
+            elapsed_s = time.perf_counter() - self._start
+            children = max(sizes_mb[1:], default=0.0)
+            self.samples.append(Sample(elapsed_s, sizes_mb[0], children, total))
             self.peak_mb = max(self.peak_mb, total)
             self.largest_process_mb = max(self.largest_process_mb, largest)
             self.most_processes = max(self.most_processes, len(sizes_mb))
