@@ -47,15 +47,27 @@ class OpenModel:
             self._objects[name] = self.model[name]
         return self._objects[name]
 
-    def period(self, column: Column) -> Any:
+    def times(self, column: Column) -> Any:
+        """The name of a period, or its begin and end; open ones are closed as the engine does."""
         if column["kind"] == "static":
-            return OrcFxAPI.PeriodNum.StaticState
+            return "StaticState"
         period = column["period"]
         if not isinstance(period, list):
-            return None if period is None else getattr(OrcFxAPI.PeriodNum, period)
+            return period
         begin = self.start_s if period[0] is None else period[0]
         end = self.current_s if period[1] is None else period[1]
-        return OrcFxAPI.SpecifiedPeriod(begin, end)
+        return [float(begin), float(end)]
+
+    def period(self, column: Column) -> Any:
+        times = self.times(column)
+        if isinstance(times, list):
+            return OrcFxAPI.SpecifiedPeriod(*times)
+        return None if times is None else getattr(OrcFxAPI.PeriodNum, times)
+
+    def key(self, column: Column) -> bytes:
+        """Equal for columns that read the same samples."""
+        names = ("object", "variable", "extra", "arc_length", "position")
+        return orjson.dumps([self.times(column), *(column[name] for name in names)])
 
     def object_extra(self, column: Column) -> Any:
         if self.object(column["object"]).type == OrcFxAPI.ObjectType.Vessel:
@@ -70,9 +82,9 @@ class OpenModel:
         by_period: dict[bytes, list[Column]] = {}
         for column in columns:
             if column["kind"] in ("history", "static"):
-                by_period.setdefault(_period_key(column), []).append(column)
+                by_period.setdefault(orjson.dumps(self.times(column)), []).append(column)
         for wanted in by_period.values():
-            distinct = {_key(column): column for column in wanted}
+            distinct = {self.key(column): column for column in wanted}
             specifications = [
                 OrcFxAPI.TimeHistorySpecification(
                     self.object(column["object"]), column["variable"], self.object_extra(column)
@@ -83,7 +95,7 @@ class OpenModel:
             self.histories.update(zip(distinct, np.ascontiguousarray(table.T), strict=True))
 
     def range_graph(self, column: Column) -> Any:
-        key = _key(column)
+        key = self.key(column)
         if key not in self._ranges:
             named, arc_length = column["extra"], column["arc_length"] or []
             limits = None
@@ -109,21 +121,12 @@ class OpenModel:
         if kind == "data":
             return self.data(column)
         if kind == "static":
-            return float(self.histories[_key(column)][0])
+            return float(self.histories[self.key(column)][0])
         if kind == "range":
             values = getattr(self.range_graph(column), column["statistic"])
         else:
-            values = self.histories[_key(column)]
+            values = self.histories[self.key(column)]
         return float(getattr(np, column["statistic"].lower())(values))
-
-
-def _period_key(column: Column) -> bytes:
-    return orjson.dumps([column["kind"] == "static" or column["period"]])
-
-
-def _key(column: Column) -> bytes:
-    names = ("kind", "object", "variable", "period", "extra", "arc_length", "position")
-    return orjson.dumps([column[name] for name in names])
 
 
 def run(plan: Mapping[str, Any], results: Path) -> None:
@@ -155,7 +158,7 @@ def _write_series(opened: OpenModel, plan: Mapping[str, Any], stem: str, results
         table = np.empty((len(times), len(columns) + 1))
         table[:, 0] = times
         for place, column in enumerate(columns, start=1):
-            table[:, place] = opened.histories[_key(column)]
+            table[:, place] = opened.histories[opened.key(column)]
         numbers = orjson.dumps(
             np.round(table, plan["series_decimals"]), option=orjson.OPT_SERIALIZE_NUMPY
         )

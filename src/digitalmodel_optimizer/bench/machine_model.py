@@ -16,6 +16,7 @@ from typing import Any
 from digitalmodel_optimizer.contract import OptimizerError
 
 SLICE_S = 0.05
+MOST_SLICES = 16
 CHUNK_MB = 64.0
 
 
@@ -159,8 +160,9 @@ class _Run:
 
     def _compute(self, work_s: float) -> Iterator[Any]:
         """``work_s`` of one core, in slices; slower while others are busy."""
-        while work_s > 0:
-            slice_s = min(SLICE_S, work_s)
+        longest_s = max(SLICE_S, work_s / MOST_SLICES)
+        while work_s > 1e-9:
+            slice_s = min(longest_s, work_s)
             with self.cores.request() as core:
                 yield core
                 others = (self.cores.count - 1) / max(1, self.machine.cores - 1)

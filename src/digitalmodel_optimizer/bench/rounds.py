@@ -51,8 +51,9 @@ def run_batch(batch: Batch, wish: Wish, work: Path, say: Callable[[str], None]) 
     wanted = [item for item in wish.configurations if item.applies_to(sizes)]
     skipped = {item.name: _why_not(item) for item in wish.configurations if item not in wanted}
     bench = Bench(batch, work)
-    say(f"{batch.name}: starting Python and the host for the first time")
-    bench.warm_up()
+    if wish.rounds:
+        say(f"{batch.name}: starting Python and the host for the first time")
+        bench.warm_up()
     gathered = {item.name: _Gathered() for item in wanted}
     _begin_with_reference(wanted)
     if not wish.counts and ENGINE not in wanted:

@@ -118,7 +118,9 @@ def scaling(
     disk: Annotated[
         str, typer.Option(metavar="MB/S", help="Speeds of its disk, separated by commas.")
     ] = "500,3000",
-    repeats: Annotated[int, typer.Option(min=1, help="Runs of each kind; the median counts.")] = 3,
+    repeats: Annotated[
+        int, typer.Option(min=1, help="Runs of each kind; the quickest counts.")
+    ] = 3,
     json_file: JsonOption = None,
     page: PageOption = None,
     folder: FolderOption = None,
