@@ -33,8 +33,9 @@ HEAD = """\
 <!-- Written by docs/generate_figures.py from results of the benchmarks; run them anew instead. -->
 
 Measured on [the stand-in for OrcaFlex](../explanation/stand-in.md): the engine's own work, reading
-and scheduling, not OrcaFlex's arithmetic. [How the benchmarks measure](../explanation/benchmarks.md)
-says what each column is and against what. Nothing here was measured on Windows or with OrcaFlex.
+and scheduling, not OrcaFlex's arithmetic. What each column is, and against what it stands, is in
+[how the benchmarks measure](../explanation/benchmarks.md). Nothing here was measured on Windows or
+with OrcaFlex.
 """
 
 

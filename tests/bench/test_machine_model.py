@@ -74,7 +74,8 @@ def test_the_parent_takes_one_result_after_the_other() -> None:
 
 
 def test_every_load_is_planned_at_every_number_of_workers() -> None:
-    plans = list(plan_machine(COSTS, 64, 256_000.0, [float("inf")]))
+    quick = Costs(start_s=1.0, file_s=0.02, mb_s=0.0005, parent_s=0.001, batch_s=0.5)
+    plans = list(plan_machine(quick, 64, 256_000.0, [float("inf")]))
     assert [plan.load for plan in plans] == list(LOADS)
     for plan in plans:
         assert {"15", "30", "45", "60", str(plan.load.table)} <= plan.times_s.keys()

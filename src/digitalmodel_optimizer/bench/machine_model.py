@@ -17,6 +17,7 @@ from digitalmodel_optimizer.contract import OptimizerError
 
 SLICE_S = 0.05
 MOST_SLICES = 16
+MOST_SLICES_UNSHARED = 4
 CHUNK_MB = 64.0
 
 
@@ -96,6 +97,9 @@ class _Run:
         self.costs = costs
         self.machine = machine
         self.workers = workers
+        # Where nobody waits for a core, slices only follow how many others are busy.
+        shared = workers + 1 > machine.cores
+        self.most_slices = MOST_SLICES if shared else MOST_SLICES_UNSHARED
         self.environment = simpy.Environment()
         self.cores = simpy.Resource(self.environment, machine.cores)
         self.parent = simpy.Resource(self.environment, 1)
@@ -160,7 +164,7 @@ class _Run:
 
     def _compute(self, work_s: float) -> Iterator[Any]:
         """``work_s`` of one core, in slices; slower while others are busy."""
-        longest_s = max(SLICE_S, work_s / MOST_SLICES)
+        longest_s = max(SLICE_S, work_s / self.most_slices)
         while work_s > 1e-9:
             slice_s = min(longest_s, work_s)
             with self.cores.request() as core:

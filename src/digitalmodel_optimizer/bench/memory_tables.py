@@ -61,10 +61,11 @@ def budget_lines(budget: Budget) -> Iterator[str]:
 
 
 def growth_lines(growth: Growth) -> Iterator[str]:
+    worker = f"{growth.worker_first_mb:.1f} to {growth.worker_last_mb:.1f} MB"
     yield (
         f"{growth.files} files of {amount(growth.size_mb)} in one worker, "
-        f"{duration(growth.loop_s)}: the worker from {growth.worker_first_mb:.1f} to "
-        f"{growth.worker_last_mb:.1f} MB, "
+        f"{duration(growth.loop_s)}: the worker from {worker}, "
         f"{growth.worker_mb_per_1000:+.2f} MB per 1000 files; "
-        f"the parent, which keeps all results to the end, {growth.parent_mb_per_1000:+.2f} MB per 1000 files"
+        "the parent, which keeps all results to the end, "
+        f"{growth.parent_mb_per_1000:+.2f} MB per 1000 files"
     )
