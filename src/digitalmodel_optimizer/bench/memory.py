@@ -192,16 +192,19 @@ def measure_growth(files: int, folder: Path, work: Path, say: Callable[[str], No
     bench = Bench(batch, work / "growth")
     say(f"growth: {files} files in one worker process")
     once = bench.run(fixed_workers(1))
-    samples = once.run.usage.samples
+    return growth_of(once.run.usage.samples, files, batch.sizes_mb[0], once.run.loop_s or 1.0)
+
+
+def growth_of(samples: Sequence[Sample], files: int, size_mb: float, loop_s: float) -> Growth:
+    """What ``samples`` of a run over ``files`` say of growth, its first fifth left out."""
     settled = [item for item in samples if item.largest_child_mb]
     settled = settled[int(len(settled) * _SETTLED_SHARE) :]
-    loop_s = once.run.loop_s or 1.0
     thousand_s = 1000.0 * loop_s / files
     times = [item.elapsed_s for item in settled]
     worker = [item.largest_child_mb for item in settled]
     return Growth(
         files=files,
-        size_mb=batch.sizes_mb[0],
+        size_mb=size_mb,
         loop_s=loop_s,
         worker_first_mb=worker[0] if worker else 0.0,
         worker_last_mb=worker[-1] if worker else 0.0,
@@ -214,7 +217,7 @@ def measure_growth(files: int, folder: Path, work: Path, say: Callable[[str], No
 
 def _many_files(files: int, folder: Path, place: Path, say: Callable[[str], None]) -> Batch:
     """Links to few files under many names, so that the disk has to hold only those."""
-    suite = Suite("growth", "tiny files", (0.35,) * 4, duration_s=10.0)
+    suite = Suite("growth", "tiny files", (0.35,) * 4, duration_s=10.0, each_nth=4)
     kept = made_batch(suite, folder, say)
     place.mkdir(parents=True, exist_ok=True)
     paths = []

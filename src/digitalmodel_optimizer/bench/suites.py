@@ -25,7 +25,8 @@ class Suite:
     """A batch to make: its models, the size of each file in decimal MB, columns beyond the usual.
 
     ``further_columns`` asks every model for so many more results, half of them as columns of a
-    summary and half as time series.
+    summary and half as time series. ``each_nth`` above 1 asks for each nth column only, all kinds
+    of them still.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Suite:
     line_types: int = 60
     lines: int = 8
     further_columns: int = 0
+    each_nth: int = 1
 
     @property
     def study(self) -> Study:
@@ -62,6 +64,9 @@ class Suite:
     def configuration(self, folder: str) -> dict[str, Any]:
         """The batch's own YAML file, for simulations in ``folder``."""
         cfg = configuration(self.study, enabled=True, files=folder)
+        for part in ("summary_settings", "time_series_settings"):
+            for group in cfg[part]["groups"]:
+                group["Columns"] = group["Columns"][:: self.each_nth]
         if self.further_columns:
             half = self.further_columns // 2
             columns = list(self._columns(self.further_columns))
