@@ -58,7 +58,8 @@ def _part(path: Path) -> Iterator[str]:
     yield f"\n## {title}\n\n```console\n$ {_without_files(result.command)}\n```\n\n"
     yield (
         f"{machine['logical_cpus']} CPUs ({machine['processor']}), "
-        f"{machine['memory_total_mb'] / 1000:.0f} GB, {machine['system']}; "
+        f"{machine['memory_total_mb'] / 1000:.0f} GB, {machine['system']}, load average "
+        f"{machine.get('load_average', '-')} at the end; "
         f"{', '.join(f'{name} {number}' for name, number in versions.items())}.\n\n"
     )
     console = Console(width=WIDTH, file=io.StringIO(), color_system=None)

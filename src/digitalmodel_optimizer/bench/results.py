@@ -129,7 +129,7 @@ def describe_machine() -> dict[str, Any]:
         "platform": sys.platform,
         "system": platform.platform(terse=True),
         "processor": _processor(),
-        "load_before": _load(),
+        "load_average": _load(),
     }
 
 

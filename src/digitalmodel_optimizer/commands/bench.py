@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from digitalmodel_optimizer.bench.batches import Batch
-    from digitalmodel_optimizer.bench.results import Result
+    from digitalmodel_optimizer.bench.results import Result, SuiteResult
 
 app = typer.Typer(rich_markup_mode="markdown", add_completion=False)
 _INTERRUPTED_STATUS = 130
@@ -95,12 +95,19 @@ def command(
         baseline = read_result(compare) if compare else None
         _check_page(page)
         console = make_console()
-        results = []
+        results: list[SuiteResult] = []
+        stand_in = True
+
+        def so_far() -> Result:
+            return new_result(command_line(), results, stand_in=stand_in)
+
         with working_folder(work) as place, telling(console) as say:
             for batch in _batches(suite, files, config, most_files, scale, folder, say):
-                results.append(run_batch(batch, wish, place / batch.name, say))
                 stand_in = batch.stand_in
-        result = new_result(command_line(), results, stand_in=stand_in)
+                results.append(run_batch(batch, wish, place / batch.name, say))
+                if json_file is not None:  # what took an hour is not lost with the next suite
+                    write_result(so_far(), json_file)
+        result = so_far()
         console.print(figures(result))
         _write(result, json_file, page, console)
         worse = False
