@@ -86,7 +86,7 @@ def command(
         demand_host()
         from digitalmodel_optimizer.bench.comparing import compare_results
         from digitalmodel_optimizer.bench.configurations import chosen
-        from digitalmodel_optimizer.bench.results import new_result, read_result
+        from digitalmodel_optimizer.bench.results import new_result, read_result, write_result
         from digitalmodel_optimizer.bench.rounds import Wish, run_batch
         from digitalmodel_optimizer.bench.running import working_folder
         from digitalmodel_optimizer.bench.tables import figures, print_findings
