@@ -48,7 +48,7 @@ class Round:
     disk_read_mb: float | None
     same: bool
     backend: str = ""
-    workers: int = 0
+    workers: int = 1
 
 
 @dataclass(frozen=True)

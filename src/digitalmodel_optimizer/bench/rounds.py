@@ -20,7 +20,6 @@ from digitalmodel_optimizer.bench.counters import Counts, counting_environment, 
 from digitalmodel_optimizer.bench.floor_plan import NotForTheFloorError
 from digitalmodel_optimizer.bench.results import Measured, Round, SuiteResult
 from digitalmodel_optimizer.bench.running import Bench, Once, report_of
-from digitalmodel_optimizer.measuring.host_runs import HostRun
 
 _MOST_DIFFERENCES = 20
 
@@ -117,7 +116,7 @@ def _count(bench: Bench, item: Configuration, into: _Gathered) -> None:
 def _time(bench: Bench, item: Configuration, number: int, into: _Gathered) -> None:
     cold = number == 0 and put_out_of_memory(bench.batch.files)
     once = bench.run(item)
-    into.rounds.append(_round(number, cold or number == 0, once.run, not once.differences))
+    into.rounds.append(_round(number, item, once, cold=cold or number == 0))
     _note(once, into)
 
 
@@ -127,7 +126,8 @@ def _note(once: Once, into: _Gathered) -> None:
     known += [item for item in once.differences if item not in known]
 
 
-def _round(number: int, cold: bool, run: HostRun, same: bool) -> Round:
+def _round(number: int, item: Configuration, once: Once, *, cold: bool) -> Round:
+    run = once.run
     used, report = run.usage, report_of(run)
     assert run.loop_s is not None
     return Round(
@@ -142,9 +142,9 @@ def _round(number: int, cold: bool, run: HostRun, same: bool) -> Round:
         read_mb=used.read_mb,
         written_mb=used.written_mb,
         disk_read_mb=used.disk_read_mb,
-        same=same,
+        same=not once.differences,
         backend=str(report.get("backend", "")),
-        workers=int(report.get("workers", 0)),
+        workers=int(report.get("workers", item.workers or 1)),
     )
 
 

@@ -19,9 +19,10 @@ STAND_IN = (
     "scheduling, not OrcaFlex's arithmetic."
 )
 LEGEND = (
-    "loop: the engine's post_process or what stands for it, warm rounds, median and the whole "
-    "spread; cold: the first round, files not in memory; floor: median of the loop in multiples of "
-    "the floor's divided by the cores; each: the largest process; calls: native calls."
+    "w: workers that took part; loop: the engine's post_process or what stands for it, median of the "
+    "warm rounds, s; +-: half their spread; cold: the first round, files not in memory; x: the "
+    "engine's loop as a multiple; floor: the loop in multiples of the floor's divided by the cores; "
+    "peak, each: MB of the process tree, of its largest process; calls: native calls."
 )
 
 
@@ -50,7 +51,7 @@ def suite_table(suite: SuiteResult, cpus: int) -> Table:
     title = f"{suite.name}: {count(suite.files, 'file')} of {sizes}, {suite.words}"
     table = Table(title=title, title_justify="left", pad_edge=False, box=None, padding=(0, 1, 0, 0))
     table.add_column("configuration", no_wrap=True)
-    headings = ("loop", "+-", "cold", "x", "floor", "process", "CPU", "peak", "each", "calls")
+    headings = ("w", "loop", "+-", "cold", "x", "floor", "process", "CPU", "peak", "each", "calls")
     for heading in headings:
         table.add_column(heading, justify="right", no_wrap=True)
     engine = suite.get(ENGINE.name)
@@ -63,6 +64,8 @@ def suite_table(suite: SuiteResult, cpus: int) -> Table:
 
 
 def _cells(item: Measured, engine: Spread | None, floor_s: float | None) -> Iterator[str]:
+    workers = item.spread("workers")
+    yield f"{workers.median:.0f}" if workers else "-"
     loop = item.spread("loop_s")
     cold = Spread.of(item.of("loop_s", cold=True))
     yield short_s(loop)
