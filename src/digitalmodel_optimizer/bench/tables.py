@@ -19,10 +19,10 @@ STAND_IN = (
     "scheduling, not OrcaFlex's arithmetic."
 )
 LEGEND = (
-    "w: workers that took part; loop: the engine's post_process or what stands for it, median of the "
-    "warm rounds, s; +-: half their spread; cold: the first round, files not in memory; x: the "
-    "engine's loop as a multiple; floor: the loop in multiples of the floor's divided by the cores; "
-    "peak, each: MB of the process tree, of its largest process; calls: native calls."
+    "w: workers that took part; loop: the engine's post_process or what stands for it, s, median "
+    "of the warm rounds; +-: half their spread; cold: the first round, files not in memory; x: how "
+    "many times as fast as the engine's loop; floor: the loop in multiples of the floor's divided "
+    "by the cores; peak, each: MB of the process tree, of its largest process; calls: native calls."
 )
 
 
