@@ -10,7 +10,7 @@ import difflib
 import enum
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from digitalmodel_optimizer.bench.probe import NAME as PROBE
@@ -88,6 +88,15 @@ def _left_out(plugin: str) -> Configuration:
         f"all plugins but {plugin}",
         {"plugins": _switched([plugin], False)},
     )
+
+
+def to_be_counted(item: Configuration) -> Configuration:
+    """``item`` without reading ahead: how many files that opens is a matter of timing."""
+    if item.runner is not Runner.PLUGINS:
+        return item
+    plugins = dict(item.parallel.get("plugins", {}))
+    plugins["io-buffering"] = {**plugins.get("io-buffering", {}), "read_ahead_files": 0}
+    return replace(item, parallel={**item.parallel, "plugins": plugins})
 
 
 ENGINE = Configuration("engine", Runner.ENGINE, "the engine's own loop, one file after the other")

@@ -15,7 +15,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from digitalmodel_optimizer.bench.batches import Batch
-from digitalmodel_optimizer.bench.configurations import ENGINE, Configuration, Runner
+from digitalmodel_optimizer.bench.configurations import (
+    ENGINE,
+    Configuration,
+    Runner,
+    to_be_counted,
+)
 from digitalmodel_optimizer.bench.counters import Counts, counting_environment, read_counts
 from digitalmodel_optimizer.bench.floor_plan import NotForTheFloorError
 from digitalmodel_optimizer.bench.results import Measured, Round, SuiteResult
@@ -107,7 +112,7 @@ def _count(bench: Bench, item: Configuration, into: _Gathered) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     variables = counting_environment({}, folder, bench.batch.folder, bench.work)
-    once = bench.run(item, variables)
+    once = bench.run(to_be_counted(item), variables)
     counts = read_counts(folder, once.results, bench.batch.folder)
     into.counts = counts
     _note(once, into)

@@ -65,7 +65,7 @@ def suite_table(suite: SuiteResult, cpus: int) -> Table:
 
 def _cells(item: Measured, engine: Spread | None, floor_s: float | None) -> Iterator[str]:
     workers = item.spread("workers")
-    yield f"{workers.median:.0f}" if workers else "-"
+    yield f"{workers.median:.0f}" if workers and workers.median else "-"
     loop = item.spread("loop_s")
     cold = Spread.of(item.of("loop_s", cold=True))
     yield short_s(loop)
