@@ -197,7 +197,9 @@ def measure_growth(files: int, folder: Path, work: Path, say: Callable[[str], No
 
 def growth_of(samples: Sequence[Sample], files: int, size_mb: float, loop_s: float) -> Growth:
     """What ``samples`` of a run over ``files`` say of growth, its first fifth left out."""
-    settled = [item for item in samples if item.largest_child_mb]
+    # Before the worker has started and after it has ended there are only small helpers.
+    most_mb = max((item.largest_child_mb for item in samples), default=0.0)
+    settled = [item for item in samples if item.largest_child_mb > most_mb / 2]
     settled = settled[int(len(settled) * _SETTLED_SHARE) :]
     thousand_s = 1000.0 * loop_s / files
     times = [item.elapsed_s for item in settled]
