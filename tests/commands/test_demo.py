@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from digitalmodel_optimizer.demo.batch import choose_studies
-from digitalmodel_optimizer.demo.compare import compare_outputs
+from digitalmodel_optimizer.measuring.compare import compare_outputs
 
 Dmo = Callable[..., subprocess.CompletedProcess[str]]
 

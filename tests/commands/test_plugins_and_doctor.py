@@ -106,5 +106,5 @@ def test_help_imports_nothing_heavy() -> None:
         [sys.executable, "-c", check], capture_output=True, text=True, check=True, timeout=60
     )
     assert done.stderr.strip() == "[]"
-    for command in ("run", "demo", "plugins", "doctor"):
+    for command in ("run", "demo", "bench", "plugins", "doctor"):
         assert command in done.stdout

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -95,17 +97,27 @@ def test_every_command_and_option_is_documented() -> None:
     from digitalmodel_optimizer.commands.app import app
 
     text = (DOCS / "reference" / "commands.md").read_text(encoding="utf-8")
-    sections = {part.split()[0]: part for part in text.split("\n## ")[1:]}
-    listed = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    # "## run CONFIG [HOST ARGUMENTS]..." and "## bench memory": the words before any argument
+    sections = {re.match(r"[a-z]+(?: [a-z]+)*", part)[0]: part for part in text.split("\n## ")[1:]}
+    listed = dict(_commands(typer.main.get_command(app)))
     assert sorted(sections) == sorted(listed)
     for command, section in sections.items():
         options = {
             word
             for parameter in listed[command].params
-            for word in parameter.opts
+            for word in (*parameter.opts, *parameter.secondary_opts)
             if word.startswith("--") and word != "--help"
         }
-        assert set(re.findall(r"`(--[a-z-]+)`", section)) == options, command
+        cells = " ".join(re.findall(r"(?m)^\| ([^|]*) \|", section))
+        assert set(re.findall(r"`(--[a-z-]+)`", cells)) == options, command
+
+
+def _commands(group: Any, before: str = "") -> Iterator[tuple[str, Any]]:
+    """Every command by the words that one types, those inside others too."""
+    for name, command in group.commands.items():
+        yield f"{before}{name}", command
+        if hasattr(command, "commands"):
+            yield from _commands(command, f"{before}{name} ")
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from digitalmodel_optimizer.contract import OptimizerError
+from digitalmodel_optimizer.yaml_files import TEST_DATA, read_mapping
 
-TEST_DATA = Path("src", "digitalmodel", "tests", "test_data")
 BASENAMES = ("orcaflex", "orcaflex_analysis", "orcaflex_post_process")
 
 
@@ -37,15 +36,15 @@ def read_configuration(path: Path) -> Configuration:
 
     :raises OptimizerError: a file cannot be read.
     """
-    own = _read(path)
+    own = read_mapping(path)
     meta = own.get("meta")
     basename = own.get("basename") or (meta.get("basename") if isinstance(meta, dict) else None)
     base = find_base(str(basename)) if basename else None
-    sources = [(base, _read(base))] if base else []
+    sources = [(base, read_mapping(base))] if base else []
     sources.append((path, own))
     named = own.get("default_yaml")
     if isinstance(named, str):
-        sources.append((Path(named), _read(Path(named))))
+        sources.append((Path(named), read_mapping(Path(named))))
     merged: dict[str, Any] = {}
     for _, content in sources:
         merged = _merged(merged, content)
@@ -65,23 +64,6 @@ def base_places(basename: str) -> Iterator[Path]:
 
 def find_base(basename: str) -> Path | None:
     return next((place for place in base_places(basename) if place.is_file()), None)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
-    yaml = YAML(typ="safe", pure=True)
-    yaml.version = (1, 1)  # as the host's reader has it
-    try:
-        content = yaml.load(path.read_bytes())
-    except OSError as error:
-        raise OptimizerError(f"{path} cannot be read: {error.strerror}") from error
-    except YAMLError as error:
-        raise OptimizerError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(content, dict):
-        raise OptimizerError(f"{path} holds no mapping")
-    return content
 
 
 def _contains(content: Any, path: tuple[str, ...]) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import importlib.util
 import shutil
 import tempfile
 from pathlib import Path
@@ -11,13 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from digitalmodel_optimizer.commands.host_needed import demand_host
+
 if TYPE_CHECKING:
     from rich.console import Console
 
     from digitalmodel_optimizer.demo.study import Study
 
 _INTERRUPTED_STATUS = 130
-_HOST = (("digitalmodel", "digitalmodel"), ("OrcFxAPI", "OrcFxAPI"))
 
 
 class StudyName(str, enum.Enum):
@@ -59,7 +59,7 @@ def command(
     from digitalmodel_optimizer.contract import OptimizerError
 
     console = Console(highlight=False, markup=False, emoji=False)
-    _demand_host()
+    demand_host()
     folder = keep.absolute() if keep else Path(tempfile.mkdtemp(prefix="digitalmodel-optimizer-"))
     try:
         status = _run(console, folder, study.value, files, size, backend, quiet)
@@ -75,20 +75,6 @@ def command(
     if keep:
         typer.echo(f"kept: {folder}")
     raise typer.Exit(status)
-
-
-def _demand_host() -> None:
-    from digitalmodel_optimizer import watcher
-
-    watcher.stop_watching()  # the host is looked for here, and only imported in other processes
-    missing = [name for name, module in _HOST if importlib.util.find_spec(module) is None]
-    if missing:
-        typer.echo(
-            f"digitalmodel-optimizer: {' and '.join(missing)} not installed in this Python; "
-            "pip install digitalmodel-optimizer[host]",
-            err=True,
-        )
-        raise typer.Exit(1)
 
 
 def _run(

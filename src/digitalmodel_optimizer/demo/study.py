@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from digitalmodel_optimizer.yaml_files import TEST_DATA
 from simulated_orcaflex import (
     CurrentDescription,
     EnvironmentDescription,
@@ -153,7 +154,7 @@ def _summary_groups(study: Study) -> Iterator[dict[str, Any]]:
     yield {
         "Label": "vessel_motions",
         "Columns": [
-            _history(vessel, variable, statistic)
+            history_column(vessel, variable, statistic)
             for vessel in study.vessels[:2]
             for variable in ("X", "Y", "Rotation 1", "Rotation 2")
             for statistic in ("Min", "Max")
@@ -164,7 +165,7 @@ def _summary_groups(study: Study) -> Iterator[dict[str, Any]]:
         "Columns": [
             *(_static(f"Strut{number}", "Connection Force") for number in _first(study.struts, 8)),
             *(
-                _history(f"Strut{number}", "Connection Force", statistic)
+                history_column(f"Strut{number}", "Connection Force", statistic)
                 for number in _first(study.struts, 8)
                 for statistic in ("Min", "Max")
             ),
@@ -178,7 +179,7 @@ def _summary_groups(study: Study) -> Iterator[dict[str, Any]]:
                 for n in _first(study.mooring_lines, 8)
             ),
             *(
-                _history(f"Mooring{n}", "Effective Tension", "Max", ["End A"])
+                history_column(f"Mooring{n}", "Effective Tension", "Max", ["End A"])
                 for n in _first(study.mooring_lines, 8)
             ),
             *(_range(f"Mooring{n}", "Bend Moment", "Max") for n in _first(study.mooring_lines, 4)),
@@ -187,7 +188,7 @@ def _summary_groups(study: Study) -> Iterator[dict[str, Any]]:
                 for n in _first(study.mooring_lines, 2)
                 for statistic in ("Min", "Max")
             ),
-            *(_history(f"Hawser{n}", "Tension", "Max") for n in _first(study.hawsers, 8)),
+            *(history_column(f"Hawser{n}", "Tension", "Max") for n in _first(study.hawsers, 8)),
         ],
     }
     yield {
@@ -203,13 +204,16 @@ def _time_series_groups(study: Study) -> Iterator[dict[str, Any]]:
     yield {
         "Label": "motions",
         "Columns": [
-            _series(vessel, variable) for vessel in study.vessels[:2] for variable in ("X", "Y")
+            series_column(vessel, variable)
+            for vessel in study.vessels[:2]
+            for variable in ("X", "Y")
         ],
     }
     yield {
         "Label": "forces",
         "Columns": [
-            _series(f"Strut{number}", "Connection Force") for number in _first(study.struts, 4)
+            series_column(f"Strut{number}", "Connection Force")
+            for number in _first(study.struts, 4)
         ],
     }
 
@@ -232,7 +236,7 @@ def _static(name: str, variable: str, extra: list[str] | None = None) -> dict[st
     return column if extra is None else {**column, "objectExtra": extra}
 
 
-def _history(
+def history_column(
     name: str, variable: str, statistic: str, extra: list[str] | None = None
 ) -> dict[str, Any]:
     column = {
@@ -266,7 +270,7 @@ def _data(label: str, variable: list[Any]) -> dict[str, Any]:
     }
 
 
-def _series(name: str, variable: str) -> dict[str, Any]:
+def series_column(name: str, variable: str) -> dict[str, Any]:
     return {
         "ObjectName": name,
         "Variable": variable,
@@ -282,7 +286,7 @@ def write_configuration(folder: Path, study: Study, enabled: bool, files: str = 
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style = False
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
-    base = folder / "src" / "digitalmodel" / "tests" / "test_data" / f"{BASENAME}.yml"
+    base = folder / TEST_DATA / f"{BASENAME}.yml"
     base.parent.mkdir(parents=True, exist_ok=True)
     with base.open("w", encoding="utf-8") as stream:
         yaml.dump(base_configuration(), stream)

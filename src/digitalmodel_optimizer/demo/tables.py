@@ -9,9 +9,9 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from digitalmodel_optimizer.demo.compare import Comparison
-from digitalmodel_optimizer.demo.measured import HostRun
 from digitalmodel_optimizer.demo.study import Study
+from digitalmodel_optimizer.measuring.compare import Comparison
+from digitalmodel_optimizer.measuring.host_runs import HostRun
 from digitalmodel_optimizer.monitoring.words import amount, count, duration
 
 HONEST = (

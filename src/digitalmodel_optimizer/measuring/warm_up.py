@@ -35,7 +35,7 @@ def start_warm_up(folder: Path, environment: dict[str, str]) -> subprocess.Popen
     return subprocess.Popen(
         [sys.executable, "-c", _IMPORTS],
         cwd=folder,
-        env={**os.environ, **environment, "SIMULATED_ORCAFLEX": "1", ENVIRONMENT_VARIABLE: "off"},
+        env={**os.environ, **environment, ENVIRONMENT_VARIABLE: "off"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

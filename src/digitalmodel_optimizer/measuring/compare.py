@@ -10,6 +10,8 @@ from pathlib import Path
 IDENTICAL = "identical"
 DIFFERENT = "DIFFERENT"
 _START_TIME = re.compile(rb"(?m)^  start_time: \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.?\d*\r?\n")
+# The plugins' own settings in a saved configuration, which runs that are compared may differ in.
+_SETTINGS = re.compile(rb"(?m)^  parallel:.*\n(?:    .*\n)*")
 _BLOCK = 1 << 20
 
 
@@ -26,11 +28,16 @@ class Comparison:
         return IDENTICAL if self.same else DIFFERENT
 
 
-def compare_outputs(engine: Path, plugins: Path, stems: frozenset[str]) -> Iterator[Comparison]:
+def compare_outputs(
+    engine: Path, plugins: Path, stems: frozenset[str], *, settings: bool = True
+) -> Iterator[Comparison]:
     """Every file under either folder, summaries first and the time series of ``stems`` last.
 
     All are compared as they are, but for the configuration that the engine saves at its end: the
     line with the run's start time is left out.
+
+    :param settings: False leaves out the block ``orcaflex.parallel`` as well, for runs that were
+        made with different ones.
     """
     names = {_name(path, folder) for folder in (engine, plugins) for path in _files(folder)}
 
@@ -38,7 +45,12 @@ def compare_outputs(engine: Path, plugins: Path, stems: frozenset[str]) -> Itera
         return (any(name.startswith(f"{stem}_") for stem in stems), name)
 
     for name in sorted(names, key=place):
-        yield _compare(engine / name, plugins / name, name)
+        yield _compare(engine / name, plugins / name, name, settings)
+
+
+def without_start_time(saved: bytes) -> tuple[bytes, int]:
+    """A saved configuration without the line of its run's start time; how many lines that were."""
+    return _START_TIME.subn(b"", saved)
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -49,15 +61,19 @@ def _name(path: Path, folder: Path) -> str:
     return path.relative_to(folder).as_posix()
 
 
-def _compare(engine: Path, plugins: Path, name: str) -> Comparison:
+def _compare(engine: Path, plugins: Path, name: str, settings: bool) -> Comparison:
     for path, who in ((engine, "the engine's own loop"), (plugins, "the plugins")):
         if not path.is_file():
             return Comparison(name, False, f"not written by {who}")
     if name.endswith(".yml"):
-        left, left_lines = _START_TIME.subn(b"", engine.read_bytes())
-        right, right_lines = _START_TIME.subn(b"", plugins.read_bytes())
+        left, left_lines = without_start_time(engine.read_bytes())
+        right, right_lines = without_start_time(plugins.read_bytes())
         if left_lines == right_lines == 1:
-            return Comparison(name, left == right, "all but the line with the run's start time")
+            what = "the line with the run's start time"
+            if not settings:
+                left, right = _SETTINGS.sub(b"", left), _SETTINGS.sub(b"", right)
+                what += " and the plugins' settings"
+            return Comparison(name, left == right, f"all but {what}")
     if engine.stat().st_size != plugins.stat().st_size:
         sizes = f"{engine.stat().st_size} and {plugins.stat().st_size} bytes"
         return Comparison(name, False, f"of different length: {sizes}")

@@ -1,6 +1,6 @@
 """The host's own command, with the time of its loop taken from outside.
 
-    python -m digitalmodel_optimizer.demo.timed_host TIMES.json -m digitalmodel dm_fsts.yml
+    python -m digitalmodel_optimizer.measuring.timed_host TIMES.json -m digitalmodel dm_fsts.yml
 
 does what ``python -m digitalmodel dm_fsts.yml`` does, and leaves the seconds that ``post_process``
 took in TIMES.json. The clock is put around whatever the router calls, the engine's own loop or

@@ -1,0 +1,110 @@
+"""Write the page with figures from results of the benchmarks.
+
+``python docs/generate_figures.py RESULT.json...`` takes what ``digitalmodel-optimizer bench``,
+``bench memory`` and ``bench scaling`` wrote with ``--json``, in the order of the page, and writes
+``docs/reference/figures.md``; each part shows the command that made it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import sys
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import orjson
+from rich.console import Console
+
+from digitalmodel_optimizer.bench import memory, results, scaling
+from digitalmodel_optimizer.bench.memory_tables import memory_figures
+from digitalmodel_optimizer.bench.results import read_result
+from digitalmodel_optimizer.bench.scaling_tables import scaling_figures
+from digitalmodel_optimizer.bench.tables import figures
+
+PAGE = Path(__file__).parent / "reference" / "figures.md"
+WIDTH = 100
+HEAD = """\
+# Figures
+
+<!-- Written by docs/generate_figures.py from results of the benchmarks; run them anew instead. -->
+
+Measured on [the stand-in for OrcaFlex](../explanation/stand-in.md): the engine's own work, reading
+and scheduling, not OrcaFlex's arithmetic. What each column is, and against what it stands, is in
+[how the benchmarks measure](../explanation/benchmarks.md). Nothing here was measured on Windows or
+with OrcaFlex.
+"""
+
+
+def page(paths: list[Path]) -> str:
+    return HEAD + "".join(part for path in paths for part in _part(path))
+
+
+def _part(path: Path) -> Iterator[str]:
+    content = orjson.loads(path.read_bytes())
+    readers = {
+        results.SCHEMA: (lambda _: read_result(path), figures),
+        memory.SCHEMA: (lambda found: build(memory.MemoryResult, found), memory_figures),
+        scaling.SCHEMA: (lambda found: build(scaling.ScalingResult, found), scaling_figures),
+    }
+    read, tables = readers[content["schema"]]
+    result = read(content)
+    names = [suite.name for suite in getattr(result, "suites", ())]
+    title = ", ".join(names) or content["schema"].rpartition("-")[2].partition("/")[0]
+    machine, versions = result.machine, result.versions
+    yield f"\n## {title}\n\n```console\n$ {_without_files(result.command)}\n```\n\n"
+    yield (
+        f"{machine['logical_cpus']} CPUs ({machine['processor']}), "
+        f"{machine['memory_total_mb'] / 1000:.0f} GB, {machine['system']}, load average "
+        f"{machine.get('load_average', '-')} at the end; "
+        f"{', '.join(f'{name} {number}' for name, number in versions.items())}.\n\n"
+    )
+    console = Console(width=WIDTH, file=io.StringIO(), color_system=None)
+    console.print(tables(result))
+    lines = [line.rstrip() for line in console.file.getvalue().rstrip().splitlines()]
+    yield "```text\n" + "\n".join(lines) + "\n```\n"
+
+
+def _without_files(command: str) -> str:
+    """The command without where its result was written and its batches kept."""
+    words, kept = command.split(), []
+    while words:
+        word = words.pop(0)
+        if word in ("--json", "--page", "--folder", "--work"):
+            words.pop(0)
+        else:
+            kept.append(word)
+    return " ".join(kept)
+
+
+def build(kind: Any, content: Any) -> Any:
+    """A dataclass, nested ones and tuples of them included, from its JSON form."""
+    if content is None:
+        return None
+    if isinstance(kind, types.UnionType):
+        return build(
+            next(item for item in typing.get_args(kind) if item is not type(None)), content
+        )
+    if dataclasses.is_dataclass(kind) and isinstance(content, Mapping):
+        hints = typing.get_type_hints(kind)
+        return kind(**{name: build(hints[name], value) for name, value in content.items()})
+    if typing.get_origin(kind) is tuple:
+        (inner, *_) = typing.get_args(kind)
+        return tuple(build(inner, item) for item in content)
+    return content
+
+
+def main() -> int:
+    paths = [Path(word) for word in sys.argv[1:]]
+    if not paths:
+        print("usage: python docs/generate_figures.py RESULT.json...")
+        return 2
+    PAGE.write_text(page(paths), encoding="utf-8", newline="\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

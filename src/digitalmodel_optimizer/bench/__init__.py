@@ -1,0 +1,1 @@
+"""Benchmarks: what the plugins are worth, against what, and how the figures were taken."""

@@ -1,0 +1,188 @@
+"""The batches that are run: made ones, which are kept, and a user's own, which are only read."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from digitalmodel_optimizer.bench.suites import Suite, write_simulation
+from digitalmodel_optimizer.bench.users_files import inputs
+from digitalmodel_optimizer.contract import BYTES_PER_MB, OptimizerError
+from digitalmodel_optimizer.demo.study import BASENAME, base_configuration
+from digitalmodel_optimizer.yaml_files import TEST_DATA, read_mapping
+
+_COMPLETE = "complete.json"
+# Raise it when files of the same description come out differently.
+_FORMAT = 1
+# The engine puts the time into the names of its outputs unless told to overwrite older ones.
+_OVERWRITE: dict[str, Any] = {"default": {"config": {"overwrite": {"output": True}}}}
+
+
+class BenchError(OptimizerError):
+    """A batch cannot be made, or does not run."""
+
+    exit_status = 2
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A batch to run: where its simulation files are, and its configuration.
+
+    ``config`` is the text of the YAML file that the host is given, ``others`` what else has to
+    stand beside it, by relative path. ``overrides`` is laid over the configuration on the host's
+    command line. ``stand_in`` says whether the files are the stand-in's.
+    """
+
+    name: str
+    words: str
+    folder: Path
+    files: tuple[Path, ...]
+    config: bytes
+    others: Mapping[str, bytes] = field(default_factory=dict)
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    stand_in: bool = True
+
+    @property
+    def sizes_mb(self) -> tuple[float, ...]:
+        return tuple(path.stat().st_size / BYTES_PER_MB for path in self.files)
+
+    @property
+    def stems(self) -> frozenset[str]:
+        return frozenset(path.stem for path in self.files)
+
+    def lay_out(self, work: Path) -> str:
+        """Write the configuration into the folder ``work``; its name there."""
+        name = f"{self.name}.yml"
+        for relative, content in {name: self.config, **self.others}.items():
+            path = work / relative
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        return name
+
+    def state(self) -> dict[str, tuple[int, int]]:
+        """Size and time of each simulation file, to see that none was touched."""
+        return {str(p): (p.stat().st_size, p.stat().st_mtime_ns) for p in self.files}
+
+
+def default_folder() -> Path:
+    """Where made batches are kept from one run to the next: the user's cache folder."""
+    from platformdirs import user_cache_path
+
+    return Path(user_cache_path("digitalmodel-optimizer", appauthor=False)) / "bench"
+
+
+def made_batch(suite: Suite, folder: Path, say: Callable[[str], None]) -> Batch:
+    """The batch of ``suite``, written below ``folder`` unless it stands there already.
+
+    The folder's name holds a digest of the description: other files go elsewhere.
+
+    :raises BenchError: the files cannot be written, for want of space for example.
+    """
+    told = json.dumps([_FORMAT, suite.description()], sort_keys=True)
+    kept = folder / f"{suite.name}-{hashlib.sha256(told.encode()).hexdigest()[:12]}"
+    simulations = kept / "sim"
+    if not _is_complete(kept, suite):
+        _write(suite, kept, simulations, say)
+    others = {str(TEST_DATA / f"{BASENAME}.yml"): _yaml(base_configuration())}
+    return Batch(
+        name=suite.name,
+        words=suite.words,
+        folder=simulations,
+        files=tuple(sorted(simulations.glob("*.sim"))),
+        config=_yaml(suite.configuration(str(simulations))),
+        others=others,
+        overrides=_OVERWRITE,
+    )
+
+
+def _is_complete(kept: Path, suite: Suite) -> bool:
+    """Whether all files stand there in their sizes; a run that broke off leaves no mark."""
+    if not (kept / _COMPLETE).is_file():
+        return False
+    sizes = sorted(path.stat().st_size for path in (kept / "sim").glob("*.sim"))
+    return sizes == sorted(round(size * BYTES_PER_MB) for size in suite.sizes_mb)
+
+
+def _write(suite: Suite, kept: Path, simulations: Path, say: Callable[[str], None]) -> None:
+    shutil.rmtree(kept, ignore_errors=True)
+    total_mb = sum(suite.sizes_mb)
+    try:
+        simulations.mkdir(parents=True)
+        free_mb = shutil.disk_usage(simulations).free / BYTES_PER_MB
+        if free_mb < 1.1 * total_mb:
+            raise BenchError(
+                f"suite {suite.name} needs {total_mb:.0f} MB in {kept.parent}, where "
+                f"{free_mb:.0f} MB are free; --folder names another place, --scale makes it smaller"
+            )
+        count = len(suite.sizes_mb)
+        for number, (name, description) in enumerate(suite.simulations(), start=1):
+            say(f"{suite.name}: writing simulation files, {number} of {count}")
+            write_simulation(simulations / name, description)
+        (kept / _COMPLETE).write_text(json.dumps(suite.description(), indent=1), encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise BenchError(f"suite {suite.name} cannot be made in {kept}: {error}") from error
+
+
+def _yaml(content: Mapping[str, Any]) -> bytes:
+    import io
+
+    from ruamel.yaml import YAML
+
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = False
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    stream = io.BytesIO()
+    yaml.dump(dict(content), stream)
+    return stream.getvalue()
+
+
+def users_batch(config: Path, folder: Path | None) -> Batch:
+    """A user's own batch, its outputs turned away from where the user has them.
+
+    The configuration is copied as it is; what has to differ (where the inputs are, where outputs
+    go) is laid over it on the host's command line. Nothing is written in the user's folders.
+
+    :param folder: simulation files in place of those that the configuration names.
+    :raises OptimizerError: the configuration cannot be read, or names no simulation files.
+    """
+    content = read_mapping(config)
+    sims, override = inputs(config, content, folder)
+    if not sims:
+        where = folder or content.get("file_management", {}).get("input_directory") or config.parent
+        raise BenchError(f"there are no .sim files for {config.name} in {where}")
+    others = {}
+    basename = str(content.get("basename") or content.get("meta", {}).get("basename"))
+    base = Path.cwd() / TEST_DATA / f"{basename}.yml"
+    if base.is_file():
+        others[str(TEST_DATA / base.name)] = base.read_bytes()
+    named = content.get("default_yaml")
+    if isinstance(named, str) and not os.path.isabs(named) and ".." not in Path(named).parts:
+        others[named] = Path(named).read_bytes()
+    return Batch(
+        name=config.stem,
+        words=f"{config.name} as it is",
+        folder=sims[0].parent,
+        files=tuple(sims),
+        config=config.read_bytes(),
+        others=others,
+        overrides={"file_management": override, **_OVERWRITE},
+        stand_in=os.environ.get("SIMULATED_ORCAFLEX") == "1",
+    )
+
+
+def as_argument(overrides: Mapping[str, Any]) -> str:
+    """``overrides`` as the Python dict literal that the host takes behind its YAML file."""
+    text = repr(_plain(overrides))
+    assert ast.literal_eval(text) == _plain(overrides)
+    return text
+
+
+def _plain(value: Any) -> Any:
+    return {k: _plain(v) for k, v in value.items()} if isinstance(value, Mapping) else value

@@ -1,0 +1,241 @@
+"""Memory: peaks over file size and number of workers, growth over many files, a tight budget."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from digitalmodel_optimizer.bench.batches import Batch, made_batch
+from digitalmodel_optimizer.bench.configurations import (
+    ENGINE,
+    Configuration,
+    Runner,
+    fixed_workers,
+    plain_joblib,
+)
+from digitalmodel_optimizer.bench.results import describe_machine, versions
+from digitalmodel_optimizer.bench.running import Bench, report_of
+from digitalmodel_optimizer.bench.statistics import fit_line
+from digitalmodel_optimizer.bench.suites import Suite
+from digitalmodel_optimizer.measuring.process_tree import Sample
+
+SCHEMA = "digitalmodel-optimizer-memory/1"
+_FILES = 4
+_DURATION_S = 300.0
+_BUDGET_FILE_MB, _BUDGET_FILES = 150.0, 4
+# Enough for one worker with one such file, not for two: see thread-allocation's options.
+_BUDGET_MB = 1.3 * (2.5 * _BUDGET_FILE_MB + 200.0)
+_MOST_SAMPLES = 300
+# What a process takes on its way to its first files says nothing of growth.
+_SETTLED_SHARE = 0.2
+
+
+@dataclass(frozen=True)
+class Point:
+    """The peak of one run: of the tree and of its largest process, resident, in MB."""
+
+    size_mb: float
+    configuration: str
+    workers: int
+    memory_mb: float
+    largest_process_mb: float
+    processes: int
+    loop_s: float
+    same: bool
+
+
+@dataclass(frozen=True)
+class Budget:
+    """A run whose memory budget is less than the batch wants."""
+
+    budget_mb: float
+    asked_workers: int
+    workers: int
+    failed: int
+    memory_mb: float
+    same: bool
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Growth:
+    """A run over many files in one worker process.
+
+    ``worker_mb_per_1000`` and ``parent_mb_per_1000`` are the slopes after the first fifth of the
+    time; the parent keeps every file's results until the end, the worker nothing.
+    """
+
+    files: int
+    size_mb: float
+    loop_s: float
+    worker_first_mb: float
+    worker_last_mb: float
+    worker_most_mb: float
+    worker_mb_per_1000: float
+    parent_mb_per_1000: float
+    samples: tuple[Sample, ...]
+
+
+@dataclass(frozen=True)
+class MemoryResult:
+    """The whole study; parts that were not asked for are empty."""
+
+    schema: str
+    command: str
+    machine: Mapping[str, Any]
+    versions: Mapping[str, str]
+    points: tuple[Point, ...] = ()
+    budget: Budget | None = None
+    growth: Growth | None = None
+
+    @property
+    def sound(self) -> bool:
+        """Every output as the engine's, and no file lost to the budget."""
+        budget = self.budget
+        kept = budget is None or (budget.same and not budget.failed)
+        return kept and all(item.same for item in self.points)
+
+
+def study_memory(
+    command: str,
+    folder: Path,
+    work: Path,
+    say: Callable[[str], None],
+    sizes_mb: Sequence[float],
+    workers: Sequence[int],
+    budget: bool,
+    growth: int,
+) -> MemoryResult:
+    """The parts that are asked for; ``growth`` is a number of files, 0 leaves it out."""
+    return MemoryResult(
+        schema=SCHEMA,
+        command=command,
+        machine=describe_machine(),
+        versions=versions(),
+        points=tuple(measure_peaks(sizes_mb, workers, folder, work, say)),
+        budget=measure_budget(folder, work, say) if budget else None,
+        growth=measure_growth(growth, folder, work, say) if growth else None,
+    )
+
+
+def measure_peaks(
+    sizes_mb: Sequence[float],
+    workers: Sequence[int],
+    folder: Path,
+    work: Path,
+    say: Callable[[str], None],
+) -> list[Point]:
+    """One run of each way at each size: the engine, and plain joblib and plugins by workers."""
+    points = []
+    ways = [ENGINE]
+    for number in workers:
+        ways += [plain_joblib(number), fixed_workers(number)]
+    for size_mb in sizes_mb:
+        suite = Suite(f"memory-{size_mb:g}", "memory", (size_mb,) * _FILES, _DURATION_S)
+        bench = Bench(made_batch(suite, folder, say), work / suite.name)
+        for way in ways:
+            say(f"{size_mb:g} MB: {way.name}")
+            once = bench.run(way)
+            used = once.run.usage
+            points.append(
+                Point(
+                    size_mb=size_mb,
+                    configuration=way.name,
+                    workers=way.workers or 1,
+                    memory_mb=used.memory_mb,
+                    largest_process_mb=used.largest_process_mb,
+                    processes=used.processes,
+                    loop_s=once.run.loop_s or 0.0,
+                    same=not once.differences,
+                )
+            )
+        shutil.rmtree(bench.work, ignore_errors=True)
+    return points
+
+
+def measure_budget(folder: Path, work: Path, say: Callable[[str], None]) -> Budget:
+    """Two workers are asked for, and the budget holds one."""
+    suite = Suite("memory-budget", "budget", (_BUDGET_FILE_MB,) * _BUDGET_FILES, _DURATION_S)
+    bench = Bench(made_batch(suite, folder, say), work / suite.name)
+    say("budget: the engine's own loop")
+    bench.run(ENGINE)
+    plugins = {
+        "thread-allocation": {
+            "size_classes": "2",
+            "worker_start_s": 0.0,
+            "memory_factor": 2.5,
+            "memory_budget_mb": _BUDGET_MB,
+        },
+        "hybrid-executor": {"backend": "loky"},
+    }
+    say(f"budget: {_BUDGET_MB:.0f} MB")
+    once = bench.run(Configuration("budget", Runner.PLUGINS, "budget", {"plugins": plugins}))
+    report = report_of(once.run)
+    return Budget(
+        budget_mb=_BUDGET_MB,
+        asked_workers=2,
+        workers=int(report.get("workers", 0)),
+        failed=len(report.get("failed", ())),
+        memory_mb=once.run.usage.memory_mb,
+        same=not once.differences,
+        reasons=tuple(group["reason"] for group in report.get("groups", ())),
+    )
+
+
+def measure_growth(files: int, folder: Path, work: Path, say: Callable[[str], None]) -> Growth:
+    """``files`` tiny files in one worker process, its memory sampled all the while."""
+    batch = _many_files(files, folder, work / "sim", say)
+    bench = Bench(batch, work / "growth")
+    say(f"growth: {files} files in one worker process")
+    once = bench.run(fixed_workers(1))
+    return growth_of(once.run.usage.samples, files, batch.sizes_mb[0], once.run.loop_s or 1.0)
+
+
+def growth_of(samples: Sequence[Sample], files: int, size_mb: float, loop_s: float) -> Growth:
+    """What ``samples`` of a run over ``files`` say of growth, its first fifth left out."""
+    # Before the worker has started and after it has ended there are only small helpers.
+    most_mb = max((item.largest_child_mb for item in samples), default=0.0)
+    settled = [item for item in samples if item.largest_child_mb > most_mb / 2]
+    settled = settled[int(len(settled) * _SETTLED_SHARE) :]
+    thousand_s = 1000.0 * loop_s / files
+    times = [item.elapsed_s for item in settled]
+    worker = [item.largest_child_mb for item in settled]
+    return Growth(
+        files=files,
+        size_mb=size_mb,
+        loop_s=loop_s,
+        worker_first_mb=worker[0] if worker else 0.0,
+        worker_last_mb=worker[-1] if worker else 0.0,
+        worker_most_mb=max(worker, default=0.0),
+        worker_mb_per_1000=fit_line(times, worker)[1] * thousand_s,
+        parent_mb_per_1000=fit_line(times, [item.root_mb for item in settled])[1] * thousand_s,
+        samples=_thinned(samples),
+    )
+
+
+def _many_files(files: int, folder: Path, place: Path, say: Callable[[str], None]) -> Batch:
+    """Links to few files under many names, so that the disk has to hold only those."""
+    suite = Suite("growth", "tiny files", (0.35,) * 4, duration_s=10.0, each_nth=4)
+    kept = made_batch(suite, folder, say)
+    place.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for number in range(files):
+        source = kept.files[number % len(kept.files)]
+        path = place / f"growth_lc{number:05d}.sim"
+        try:
+            os.link(source, path)
+        except OSError:  # another file system, or one without links
+            shutil.copyfile(source, path)
+        paths.append(path)
+    managed = {"input_directory": str(place)}
+    overrides = {**kept.overrides, "file_management": managed}
+    return replace(kept, folder=place, files=tuple(paths), overrides=overrides)
+
+
+def _thinned(samples: Sequence[Sample]) -> tuple[Sample, ...]:
+    step = max(1, len(samples) // _MOST_SAMPLES)
+    return tuple(samples[::step])

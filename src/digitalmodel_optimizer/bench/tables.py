@@ -1,0 +1,128 @@
+"""What the benchmarks print: one table for each suite, and what is worth a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from digitalmodel_optimizer.bench.comparing import Finding
+from digitalmodel_optimizer.bench.configurations import ENGINE, FLOOR
+from digitalmodel_optimizer.bench.results import Measured, Result, SuiteResult
+from digitalmodel_optimizer.bench.statistics import Spread
+from digitalmodel_optimizer.monitoring.words import amount, count, duration
+
+STAND_IN = (
+    "Measured on a stand-in for OrcaFlex: the figures show the engine's own work, reading and "
+    "scheduling, not OrcaFlex's arithmetic."
+)
+LEGEND = (
+    "w: workers that took part; loop: the engine's post_process or what stands for it, s, median "
+    "of the warm rounds; +-: half their spread; cold: the first round, files not in memory; x: how "
+    "many times as fast as the engine's loop; floor: the loop in multiples of the floor's divided "
+    "by the cores; peak, each: MB of the process tree, of its largest process; calls: native calls."
+)
+
+
+def floor_share_s(suite: SuiteResult, cpus: int) -> float | None:
+    """The floor's median, perfectly divided among as many cores as there are files to do."""
+    floor = suite.get(FLOOR.name)
+    spread = floor.spread("loop_s") if floor else None
+    return spread.median / max(1, min(cpus, suite.files)) if spread else None
+
+
+def figures(result: Result) -> Group:
+    """All tables of a result."""
+    parts: list[RenderableType] = []
+    for suite in result.suites:
+        parts.append(Text(heading(suite), style="italic"))
+        parts += [suite_table(suite, int(result.machine["logical_cpus"])), *_remarks(suite), ""]
+    parts.append(Text(LEGEND, style="dim"))
+    if result.stand_in:
+        parts.append(Text(STAND_IN, style="dim"))
+    return Group(*parts)
+
+
+def heading(suite: SuiteResult) -> str:
+    """``small: 200 files of 4.0 MB, hundreds of files, megabytes each``."""
+    sizes = amount(suite.smallest_mb)
+    if round(suite.smallest_mb, 1) != round(suite.largest_mb, 1):
+        sizes += f" to {amount(suite.largest_mb)}"
+    return f"{suite.name}: {count(suite.files, 'file')} of {sizes}, {suite.words}"
+
+
+def suite_table(suite: SuiteResult, cpus: int) -> Table:
+    table = Table(pad_edge=False, box=None, padding=(0, 1, 0, 0))
+    table.add_column("configuration", no_wrap=True)
+    headings = ("w", "loop", "+-", "cold", "x", "floor", "process", "CPU", "peak", "each", "calls")
+    for words in headings:
+        table.add_column(words, justify="right", no_wrap=True)
+    engine = suite.get(ENGINE.name)
+    reference = engine.spread("loop_s") if engine else None
+    share_s = floor_share_s(suite, cpus)
+    for item in suite.measured:
+        name = Text(item.name, style="" if item.same else "bold red")
+        table.add_row(name, *_cells(item, reference, share_s))
+    return table
+
+
+def _cells(item: Measured, engine: Spread | None, floor_s: float | None) -> Iterator[str]:
+    workers = item.spread("workers")
+    yield f"{workers.median:.0f}" if workers and workers.median else "-"
+    loop = item.spread("loop_s")
+    cold = Spread.of(item.of("loop_s", cold=True))
+    yield short_s(loop)
+    yield f"{loop.share / 2:.0%}" if loop and loop.count > 1 else "-"
+    yield short_s(cold)
+    yield f"{engine.median / loop.median:.1f}" if engine and loop else "-"
+    yield f"{loop.median / floor_s:.1f}" if floor_s and loop else "-"
+    for quantity in ("process_s", "cpu_s"):
+        yield short_s(item.spread(quantity))
+    for quantity in ("memory_mb", "largest_process_mb"):
+        spread = item.spread(quantity)
+        yield f"{spread.median:.0f}" if spread else "-"
+    yield f"{item.counts.native_total}" if item.counts else "-"
+
+
+def short_s(spread: Spread | None) -> str:
+    """A median in seconds, in as few characters as tell it."""
+    if spread is None:
+        return "-"
+    value = spread.median
+    return f"{value:.3f}" if value < 1 else f"{value:.2f}" if value < 10 else f"{value:.1f}"
+
+
+def _remarks(suite: SuiteResult) -> Iterator[Text]:
+    for item in suite.measured:
+        if item.differences:
+            shown = "; ".join(item.differences[:3])
+            more = len(item.differences) - 3
+            shown += f"; and {more} more" if more > 0 else ""
+            words = f"{item.name}: DIFFERENT from {suite.reference}: {shown}"
+            yield Text(words, style="bold red")
+    if suite.measured and all(item.same for item in suite.measured):
+        words = f"every output of every round has the bytes of {suite.reference}'s"
+        if suite.get(FLOOR.name):
+            words += " (the floor: the same numbers)"
+        yield Text(words, style="green")
+    for name, why in suite.skipped.items():
+        yield Text(f"{name}: left out, {why}", style="dim")
+
+
+def print_findings(console: Console, findings: Sequence[Finding], baseline: str) -> None:
+    """What a comparison found, the bad ones in red, and a last line that sums up."""
+    for item in findings:
+        where = ", ".join(filter(None, (item.suite, item.configuration)))
+        word = "WORSE " if item.bad else "ok    "
+        line = Text(f"{word} {where}: {item.words}" if where else f"{word} {item.words}")
+        line.stylize("bold red" if item.bad else "", 0, len(word))
+        console.print(line, soft_wrap=True)
+    bad = sum(item.bad for item in findings)
+    words = f"{count(bad, 'finding')} worse than {baseline}" if bad else f"no worse than {baseline}"
+    console.print(Text(words, style="bold red" if bad else "bold green"), soft_wrap=True)
+
+
+def seconds(value: float | None) -> str:
+    return "-" if value is None else duration(value)

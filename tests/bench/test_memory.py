@@ -1,0 +1,85 @@
+"""The memory study: growth is a slope of what settled, a budget costs workers and never files."""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from digitalmodel_optimizer.bench.memory import (
+    SCHEMA,
+    Budget,
+    Growth,
+    MemoryResult,
+    Point,
+    growth_of,
+    measure_growth,
+)
+from digitalmodel_optimizer.bench.memory_tables import memory_figures
+from digitalmodel_optimizer.measuring.process_tree import Sample
+
+BUDGET = Budget(750.0, 2, 1, 0, 640.0, True, ("1 worker: memory holds 1",))
+
+
+def samples(worker_mb_per_s: float) -> tuple[Sample, ...]:
+    """A worker that takes 100 MB while it starts, then grows steadily; its parent does not."""
+    found = [Sample(t / 10, 250.0, t * 5.0, 250.0 + t * 5.0) for t in range(1, 21)]
+    for t in range(21, 201):
+        size = 100.0 + worker_mb_per_s * (t - 20) / 10
+        found.append(Sample(t / 10, 250.0, size, 250.0 + size))
+    # the worker has ended, the parent puts the results together
+    found += [Sample(t / 10, 250.0, 12.0, 262.0) for t in range(201, 221)]
+    return tuple(found)
+
+
+def test_start_up_is_no_growth() -> None:
+    found = growth_of(samples(0.0), files=1000, size_mb=0.4, loop_s=20.0)
+    assert found.worker_mb_per_1000 == pytest.approx(0.0, abs=1e-6)
+    assert found.parent_mb_per_1000 == pytest.approx(0.0, abs=1e-6)
+
+
+def test_a_leak_is_told_per_thousand_files() -> None:
+    found = growth_of(samples(2.0), files=1000, size_mb=0.4, loop_s=20.0)
+    assert found.worker_mb_per_1000 == pytest.approx(40.0, rel=0.01)
+    assert found.worker_last_mb > found.worker_first_mb
+
+
+def shown(result: MemoryResult) -> str:
+    console = Console(width=80, file=io.StringIO(), color_system=None)
+    console.print(memory_figures(result))
+    return " ".join(console.file.getvalue().split())
+
+
+def test_peaks_are_set_against_the_engines() -> None:
+    points = (
+        Point(150.0, "engine", 1, 500.0, 480.0, 1, 2.0, True),
+        Point(150.0, "workers_1", 1, 600.0, 240.0, 2, 1.0, True),
+    )
+    assert "150 MB workers_1 1 600 240 50% identical" in shown(
+        MemoryResult(SCHEMA, "", {}, {}, points)
+    )
+
+
+def test_a_lost_file_or_a_difference_is_no_sound_result() -> None:
+    from dataclasses import replace
+
+    sound = MemoryResult(SCHEMA, "", {}, {}, budget=BUDGET)
+    assert sound.sound
+    assert "1 worker of 2, 0 files failed" in shown(sound)
+    assert not replace(sound, budget=replace(BUDGET, failed=1)).sound
+    assert not replace(sound, points=(Point(1, "x", 1, 1, 1, 1, 1, False),)).sound
+
+
+@pytest.mark.slow
+def test_many_files_are_links_to_few(tmp_path: Path) -> None:
+    pytest.importorskip("digitalmodel")
+    found: Growth = measure_growth(12, tmp_path / "kept", tmp_path / "work", lambda _: None)
+    assert found.files == 12
+    assert found.worker_most_mb > 50
+    links = list((tmp_path / "work" / "sim").iterdir())
+    assert len(links) == 12
+    if os.name == "posix":
+        assert len({path.stat().st_ino for path in links}) == 4

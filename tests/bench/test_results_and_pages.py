@@ -1,0 +1,101 @@
+"""Results are read as they were written, and tables and pages show what stands in them."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+from made_results import measured, result
+from rich.console import Console
+
+from digitalmodel_optimizer.bench.page import write_page
+from digitalmodel_optimizer.bench.results import SCHEMA, read_result, write_result
+from digitalmodel_optimizer.bench.tables import figures, floor_share_s
+from digitalmodel_optimizer.contract import OptimizerError
+
+TIMES = {"engine": [3.0, 2.0, 2.2], "dynamic_auto": [0.5, 0.4, 0.42], "floor": [0.1, 0.1, 0.1]}
+
+
+def test_a_result_is_read_as_it_was_written(tmp_path: Path) -> None:
+    write_result(result(TIMES), tmp_path / "deeper" / "r.json")
+    assert read_result(tmp_path / "deeper" / "r.json") == result(TIMES)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("{", "is not JSON"),
+        ("[]", "no result of this version"),
+        ('{"schema": "digitalmodel-optimizer-bench/0"}', "digitalmodel-optimizer-bench/0"),
+        (json.dumps({"schema": SCHEMA}), "damaged"),
+        (None, "cannot be read"),
+    ],
+)
+def test_what_is_no_result_is_refused_in_words(
+    tmp_path: Path, content: str | None, said: str
+) -> None:
+    path = tmp_path / "r.json"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(OptimizerError, match=said):
+        read_result(path)
+
+
+def shown(width: int = 80, **changes: object) -> str:
+    console = Console(width=width, file=io.StringIO(), color_system=None)
+    console.print(figures(result(TIMES, **changes)))
+    return console.file.getvalue()
+
+
+def test_the_table_tells_warm_medians_the_cold_round_and_ratios() -> None:
+    row = next(line for line in shown().splitlines() if line.startswith("dynamic_auto"))
+    # workers, loop, spread, cold, against the engine, against the floor on two cores, process
+    assert row.split()[1:8] == ["1", "0.410", "2%", "0.500", "5.1", "8.2", "4.41"]
+
+
+def test_the_table_fits_into_80_columns() -> None:
+    assert max(len(line.rstrip()) for line in shown().splitlines()) <= 80
+
+
+def test_the_floor_is_divided_by_cores_and_never_by_more_than_files() -> None:
+    suite = result(TIMES).suites[0]
+    assert floor_share_s(suite, 2) == pytest.approx(0.05)
+    assert floor_share_s(suite, 64) == pytest.approx(0.1 / 4)
+
+
+def test_a_difference_is_shown_with_its_place() -> None:
+    from dataclasses import replace
+
+    whole = result(TIMES)
+    suite = replace(
+        whole.suites[0], measured=(measured("engine", [1]), measured("x", [1], same=False))
+    )
+    console = Console(width=80, file=io.StringIO())
+    console.print(figures(replace(whole, suites=(suite,))))
+    said = console.file.getvalue()
+    assert "x: DIFFERENT from engine: a.csv: from byte 3 on" in " ".join(said.split())
+    assert "every output" not in said
+
+
+def test_the_page_holds_plots_tables_and_needs_nothing_else(tmp_path: Path) -> None:
+    pytest.importorskip("plotly")
+    write_page(result(TIMES), tmp_path / "page.html")
+    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert text.count("Plotly.newPlot") >= 1
+    assert "<script src=" not in text  # plotly's own code is inside
+    assert "<td>dynamic_auto</td>" in text
+    assert "x: left out, too small" in text
+    assert '"cold"' in text
+    assert text.rstrip().endswith("</html>")
+
+
+def test_a_page_without_plotly_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import sys
+
+    monkeypatch.setitem(sys.modules, "plotly", None)
+    with pytest.raises(OptimizerError, match=r"pip install digitalmodel-optimizer\[bench\]"):
+        write_page(result(TIMES), tmp_path / "page.html")
