@@ -128,6 +128,23 @@ def makespan_s(costs_s: Sequence[float], workers: int) -> float:
     return max(busy_until)
 
 
+def time_with_late_workers_s(
+    played_s: float, total_s: float, workers: int, ready: int, start_s: float
+) -> float:
+    """Seconds for ``total_s`` of work when ``ready`` of the workers wait and the others start.
+
+    ``played_s`` is what all of them together would need. While the others start, the ready ones
+    work; with none ready, nobody does.
+    """
+    late = max(0, workers - ready)
+    if late == 0 or ready == 0:
+        return played_s + (start_s if late else 0.0)
+    alone_s = total_s / ready
+    if alone_s <= start_s:
+        return max(played_s, alone_s)
+    return max(played_s, (total_s + late * start_s) / workers)
+
+
 def _native_limit(cpus: int, native_threads: Any) -> list[Limit]:
     if native_threads == AUTO:
         return []
@@ -215,10 +232,11 @@ def _start_limit(
         if workers == 1:
             return total_s
         played_s = makespan_s(costs_s, workers)
-        if settings.use_processes and workers <= measured.ready_workers:
-            return played_s
         if settings.use_processes:
-            return float(start_s * (1 + START_CONTENTION * (workers - 1) / cpus) + played_s)
+            begin_s = start_s * (1 + START_CONTENTION * (workers - 1) / cpus)
+            return time_with_late_workers_s(
+                played_s, total_s, workers, measured.ready_workers, begin_s
+            )
         in_turn_s = total_s * (1 - measured.native_share) if measured.files else 0.0
         return max(played_s, in_turn_s)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from digitalmodel_optimizer_plugins._budgets import time_with_late_workers_s
+
 THREADING_NATIVE_SHARE = 0.8
 HYBRID_NATIVE_SHARE = 0.5
 HYBRID_WORKERS = 16
@@ -50,6 +52,8 @@ def choose_backend(facts: BatchFacts) -> tuple[str, str]:
     if facts.files <= 1:
         return "serial", "there is one file"
     if facts.workers <= 1:
+        if facts.ready_workers:
+            return "loky", "a worker process waits and isolates crashes"
         return "serial", "one worker is allocated"
     if facts.expected_s is None:
         return "loky", "nothing has been measured yet and processes isolate crashes"
@@ -69,7 +73,9 @@ def _predicted_s(facts: BatchFacts, expected_s: float) -> dict[str, float]:
     width = min(facts.workers, facts.files)
     python_share = max(1.0 - facts.native_share, 1e-9)
     seconds = {
-        "loky": _start_s(facts, width) + expected_s / width,
+        "loky": time_with_late_workers_s(
+            expected_s / width, expected_s, width, facts.ready_workers, _start_s(facts, width)
+        ),
         "serial": expected_s,
     }
     if facts.native_share >= THREADING_NATIVE_SHARE:
@@ -83,6 +89,4 @@ def _predicted_s(facts: BatchFacts, expected_s: float) -> dict[str, float]:
 
 
 def _start_s(facts: BatchFacts, processes: int) -> float:
-    if processes <= facts.ready_workers:
-        return 0.0
     return facts.worker_start_s * max(1.0, processes / facts.cpus)

@@ -33,8 +33,10 @@ def early_workers(
     if len(files) < LEAST_FILES or sum(file.size_mb for file in files) < LEAST_BATCH_MB:
         return 0
     room = int(machine.memory_available_mb // MEMORY_SHARE_OF_EACH_MB)
-    most = min(machine.logical_cpus, len(files), ceiling or MOST, room, MOST)
-    return most if most > 1 else 0  # one worker alone does no better than the parent
+    # As many as there are cores, the host's own among them: on two cores one worker fewer took as
+    # long to the end of the process, and the late one then started beside the first files.
+    cpus = machine.logical_cpus if machine.logical_cpus > 1 else 0
+    return max(0, min(cpus, len(files), ceiling or MOST, room, MOST))
 
 
 class Spares:

@@ -167,7 +167,7 @@ def optimizer_get_ready(
 def optimizer_try_first(settings: Settings) -> bool | None:
     """Not where files are isolated anyway, or held to a time limit that needs a process."""
     here = _options(settings)["backend"] in ("auto", "serial", "threading")
-    return None if here and settings.timeout_per_file_s is None and len(spares) < 2 else False
+    return None if here and settings.timeout_per_file_s is None and not spares else False
 
 
 @hookimpl
@@ -182,7 +182,8 @@ def optimizer_execute(
     control.decide(f"{_described(name, workers, shape)}, since {reason}")
     spares.keep(workers if name == "loky" else 0)
     if early := len(spares):
-        control.decide(f"{early} of them were started while the host was being imported")
+        was = "was" if early == 1 else "were"
+        control.decide(f"{early} of them {was} started while the host was being imported")
     if name == "serial":
         return run_serial(schedule, process_file, control, settings, options)
     if name == "threading":

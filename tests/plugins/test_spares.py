@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from executor_workload import FakeControl, Workload, end_batch, schedule_of, set
 
 from digitalmodel_optimizer.contract import Machine, SimulationFile
 from digitalmodel_optimizer_plugins import hybrid_executor
+from digitalmodel_optimizer_plugins._budgets import time_with_late_workers_s
+from digitalmodel_optimizer_plugins._choice import BatchFacts, choose_backend
 from digitalmodel_optimizer_plugins._spares import early_workers, spares
 
 MACHINE = Machine(64, 256_000.0, 200_000.0, "win32")
@@ -50,6 +53,22 @@ def test_the_number_follows_what_is_to_be_expected(
     count: int, size_mb: float, machine: Machine, ceiling: int | None, wish: Any, expected: int
 ) -> None:
     assert early_workers(files(count, size_mb), machine, ceiling, wish) == expected
+
+
+def test_ready_workers_begin_while_late_ones_start() -> None:
+    """Seconds for 10 s of work: alone, all ready, none ready, one of two ready."""
+    assert time_with_late_workers_s(10.0, 10.0, 1, 1, 2.0) == 10.0
+    assert time_with_late_workers_s(5.0, 10.0, 2, 2, 2.0) == 5.0
+    assert time_with_late_workers_s(5.0, 10.0, 2, 0, 2.0) == 7.0
+    assert time_with_late_workers_s(5.0, 10.0, 2, 1, 2.0) == 6.0
+    # Done before the late one comes.
+    assert time_with_late_workers_s(0.5, 1.0, 2, 1, 2.0) == 1.0
+
+
+def test_one_worker_that_waits_is_taken_for_its_isolation() -> None:
+    facts = BatchFacts(8, 1, None, 0.0, 1.5, 2, ready_workers=1)
+    assert choose_backend(facts)[0] == "loky"
+    assert choose_backend(replace(facts, ready_workers=0))[0] == "serial"
 
 
 @pytest.fixture
