@@ -11,6 +11,7 @@ from __future__ import annotations
 import warnings
 import weakref
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from digitalmodel_optimizer.contract import (
@@ -28,6 +29,18 @@ from digitalmodel_optimizer_plugins._worker_process import WorkerLimits, WorkerP
 
 RunOnce = Callable[[FileTask], FileResult]
 
+
+@dataclass(frozen=True)
+class Execution:
+    """What every backend is given: the files, how one is processed, and under which settings."""
+
+    schedule: Schedule
+    process_file: ProcessFile
+    control: Control
+    settings: Settings
+    options: Mapping[str, Any]
+
+
 _open_pools: weakref.WeakSet[WorkerPool] = weakref.WeakSet()
 
 
@@ -38,83 +51,56 @@ def close_open_pools() -> None:
         _open_pools.discard(pool)
 
 
-def run_serial(
-    schedule: Schedule,
-    process_file: ProcessFile,
-    control: Control,
-    settings: Settings,
-    options: Mapping[str, Any],
-) -> Iterator[FileResult]:
+def run_serial(run: Execution) -> Iterator[FileResult]:
     """On the calling thread, one file after the other."""
-    run_once, pools = _here(schedule, process_file, settings, options)
+    run_once, pools = _here(run)
     completed = False
     try:
-        for task in schedule.order:
-            yield stopped(task) if control.stopping else control.run(task, run_once)
+        for task in run.schedule.order:
+            yield stopped(task) if run.control.stopping else run.control.run(task, run_once)
         completed = True
     finally:
         for pool in pools:
             _end_pool(pool, completed=completed)
 
 
-def run_threading(
-    schedule: Schedule,
-    process_file: ProcessFile,
-    control: Control,
-    settings: Settings,
-    options: Mapping[str, Any],
-) -> Iterator[FileResult]:
+def run_threading(run: Execution) -> Iterator[FileResult]:
     """In threads of this process."""
-    run_once, pools = _here(schedule, process_file, settings, options)
-    return _drive(schedule, control, run_once, pools)
+    run_once, pools = _here(run)
+    return _drive(run, run_once, pools)
 
 
-def _here(
-    schedule: Schedule, process_file: ProcessFile, settings: Settings, options: Mapping[str, Any]
-) -> tuple[RunOnce, tuple[WorkerPool, ...]]:
+def _here(run: Execution) -> tuple[RunOnce, tuple[WorkerPool, ...]]:
     """Files run in this process, but for those that ended it once, where processes are allowed."""
-    if not settings.use_processes or not any(task.isolated for task in schedule.order):
-        return process_file, ()
-    isolated = _isolated_pool(schedule, process_file, settings, options)
+    if not run.settings.use_processes or not any(task.isolated for task in run.schedule.order):
+        return run.process_file, ()
+    isolated = _isolated_pool(run)
 
     def run_once(task: FileTask) -> FileResult:
-        return isolated.run_once(task) if task.isolated else process_file(task)
+        return isolated.run_once(task) if task.isolated else run.process_file(task)
 
     return run_once, (isolated,)
 
 
-def run_loky(
-    schedule: Schedule,
-    process_file: ProcessFile,
-    control: Control,
-    settings: Settings,
-    options: Mapping[str, Any],
-) -> Iterator[FileResult]:
+def run_loky(run: Execution) -> Iterator[FileResult]:
     """In worker processes, each with one file at a time."""
-    pool = _isolated_pool(schedule, process_file, settings, options)
-    return _drive(schedule, control, pool.run_once, (pool,))
+    pool = _isolated_pool(run)
+    return _drive(run, pool.run_once, (pool,))
 
 
-def run_hybrid(
-    schedule: Schedule,
-    process_file: ProcessFile,
-    control: Control,
-    settings: Settings,
-    options: Mapping[str, Any],
-    shape: tuple[int, int],
-) -> Iterator[FileResult]:
+def run_hybrid(run: Execution, shape: tuple[int, int]) -> Iterator[FileResult]:
     """In ``shape`` (processes, threads inside each); a file that was lost there runs isolated."""
     from digitalmodel_optimizer_plugins._crew_process import CrewProcess
 
     processes, threads = shape
-    limits = worker_limits(settings, options)
+    limits = worker_limits(run.settings, run.options)
     crews = WorkerPool(
-        lambda: CrewProcess(process_file, limits, threads),
+        lambda: CrewProcess(run.process_file, limits, threads),
         processes,
         limits.stop_s,
-        options["idle_worker_s"],
+        run.options["idle_worker_s"],
     )
-    isolated = _isolated_pool(schedule, process_file, settings, options)
+    isolated = _isolated_pool(run)
     lost: set[int] = set()
 
     def run_once(task: FileTask) -> FileResult:
@@ -126,12 +112,10 @@ def run_hybrid(
             lost.add(task.file.index)
             raise
 
-    return _drive(schedule, control, run_once, (crews, isolated))
+    return _drive(run, run_once, (crews, isolated))
 
 
-def run_other(
-    schedule: Schedule, process_file: ProcessFile, control: Control, name: str
-) -> Iterator[FileResult]:
+def run_other(run: Execution, name: str) -> Iterator[FileResult]:
     """By any other backend that joblib knows; each file is a call of its own to it."""
     from joblib import Parallel, delayed  # type: ignore[import-untyped, unused-ignore]
 
@@ -139,25 +123,23 @@ def run_other(
         # More than one job, since joblib runs a single one on the calling thread instead.
         there = Parallel(n_jobs=2, backend=name, batch_size=1)
         try:
-            result: FileResult = there([delayed(process_file)(task)])[0]
+            result: FileResult = there([delayed(run.process_file)(task)])[0]
         except Exception as error:
             # process_file does not raise for a file's own fault, so its worker has failed.
             text = f"the joblib backend {name} lost {task.file.path}: {error!r}"
             raise WorkerLostError(text) from error
         return result
 
-    return _drive(schedule, control, run_once, ())
+    return _drive(run, run_once, ())
 
 
-def _isolated_pool(
-    schedule: Schedule, process_file: ProcessFile, settings: Settings, options: Mapping[str, Any]
-) -> WorkerPool:
-    limits = worker_limits(settings, options)
+def _isolated_pool(run: Execution) -> WorkerPool:
+    process_file, limits = run.process_file, worker_limits(run.settings, run.options)
     return WorkerPool(
         lambda: spares.take(process_file, limits) or WorkerProcess(process_file, limits),
-        schedule.workers,
+        run.schedule.workers,
         limits.stop_s,
-        options["idle_worker_s"],
+        run.options["idle_worker_s"],
     )
 
 
@@ -175,7 +157,7 @@ def _end_pool(pool: WorkerPool, *, completed: bool) -> None:
 
 
 def _drive(
-    schedule: Schedule, control: Control, run_once: RunOnce, pools: tuple[WorkerPool, ...]
+    run: Execution, run_once: RunOnce, pools: tuple[WorkerPool, ...]
 ) -> Iterator[FileResult]:
     """Results as they are finished; whatever ends the iteration also ends the workers."""
     from joblib import Parallel, delayed  # type: ignore[import-untyped, unused-ignore]
@@ -183,16 +165,17 @@ def _drive(
     ended = False
 
     def drive(task: FileTask) -> FileResult:
-        return stopped(task) if ended or control.stopping else control.run(task, run_once)
+        stopping = ended or run.control.stopping
+        return stopped(task) if stopping else run.control.run(task, run_once)
 
     _open_pools.update(pools)
     drivers = Parallel(
-        n_jobs=max(1, min(schedule.workers, len(schedule.order))),
+        n_jobs=max(1, min(run.schedule.workers, len(run.schedule.order))),
         backend="threading",
         batch_size=1,
         return_as="generator_unordered",
     )
-    results = drivers(delayed(drive)(task) for task in schedule.order)
+    results = drivers(delayed(drive)(task) for task in run.schedule.order)
     completed = False
     try:
         # Not "yield from": closing us must end the workers first, joblib's generator after them.

@@ -31,6 +31,7 @@ from digitalmodel_optimizer.contract import (
     hookimpl,
 )
 from digitalmodel_optimizer_plugins._backends import (
+    Execution,
     close_open_pools,
     run_hybrid,
     run_loky,
@@ -184,15 +185,11 @@ def optimizer_execute(
     if early := len(spares):
         was = "was" if early == 1 else "were"
         control.decide(f"{early} of them {was} started while the host was being imported")
-    if name == "serial":
-        return run_serial(schedule, process_file, control, settings, options)
-    if name == "threading":
-        return run_threading(schedule, process_file, control, settings, options)
-    if name == "loky":
-        return run_loky(schedule, process_file, control, settings, options)
+    run = Execution(schedule, process_file, control, settings, options)
     if name == "hybrid":
-        return run_hybrid(schedule, process_file, control, settings, options, shape)
-    return run_other(schedule, process_file, control, name)
+        return run_hybrid(run, shape)
+    backend = {"serial": run_serial, "threading": run_threading, "loky": run_loky}.get(name)
+    return backend(run) if backend else run_other(run, name)
 
 
 @hookimpl

@@ -128,6 +128,23 @@ WORTH = (*(_alone(plugin) for plugin in BUILT_IN), *(_left_out(plugin) for plugi
 """Each plugin alone, and left out."""
 
 
+BACKENDS = tuple(
+    Configuration(
+        f"backend_{name}",
+        Runner.PLUGINS,
+        f"all plugins, on the backend {name}",
+        {
+            "plugins": {
+                "hybrid-executor": {"backend": name},
+                "thread-allocation": {"worker_start_s": 0.0},
+            }
+        },
+    )
+    for name in ("serial", "threading", "loky", "hybrid")
+)
+"""Each backend of hybrid-executor, whatever the plugins would choose."""
+
+
 def plain_joblib(workers: int) -> Configuration:
     return Configuration(
         f"plain_joblib_{workers}",
@@ -150,10 +167,11 @@ def fixed_workers(workers: int) -> Configuration:
 
 
 _NUMBERED = {"plain_joblib": plain_joblib, "workers": fixed_workers}
-KNOWN = {item.name: item for item in (ENGINE, plain_joblib(2), FLOOR, *FOUNDING, *WORTH)}
+KNOWN = {item.name: item for item in (ENGINE, plain_joblib(2), FLOOR, *FOUNDING, *BACKENDS, *WORTH)}
 GROUPS = {
     "default": (ENGINE.name, "plain_joblib_2", FLOOR.name, *(item.name for item in FOUNDING)),
     "founding": tuple(item.name for item in FOUNDING),
+    "backends": (ENGINE.name, *(item.name for item in BACKENDS)),
     "worth": (ENGINE.name, FULL.name, *(item.name for item in WORTH)),
     "counts": (ENGINE.name, FLOOR.name, "plain_joblib_2", "workers_1", "workers_2"),
     "all": tuple(KNOWN),

@@ -89,7 +89,8 @@ class BatchControl:
                 self._admission.set_limit(self._admission.limit - 1)
             self._admission.pause(decision.delay_s)
             attempt += 1
-        self._tracker.finished(result)
+        if result.error is None or result.error.kind is not ErrorKind.STOPPED:
+            self._tracker.finished(result)
         return result
 
     def _once(self, task: FileTask, run_once: Callable[[FileTask], FileResult]) -> FileResult:
