@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 pandas = pytest.importorskip("pandas")
@@ -40,6 +40,7 @@ rows = st.tuples(st.sampled_from(["p", "q"]), st.sampled_from(VALUES), st.sample
 
 @pytest.mark.filterwarnings("ignore::FutureWarning")  # pandas', on columns that are all empty
 @given(st.lists(rows, max_size=9))
+@example([("p", None, float("nan")), ("p", None, True), ("p", None, True)])
 def test_the_order_of_joining_makes_no_difference(content: list[tuple[Any, ...]]) -> None:
     files = [{"main": table(row), "other": table(row[::-1])} for row in content]
     expected = None

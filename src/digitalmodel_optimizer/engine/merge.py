@@ -40,7 +40,7 @@ def _runs(tables: Sequence[Tables]) -> Iterable[list[Tables]]:
     last = None
     for item in tables:
         signature = {label: _signature(table) for label, table in item.items()}
-        if run and signature != last:
+        if run and (signature != last or None in signature.values()):
             yield run
             run = []
         run.append(item)
@@ -49,10 +49,16 @@ def _runs(tables: Sequence[Tables]) -> Iterable[list[Tables]]:
         yield run
 
 
-def _signature(table: Any) -> tuple[Any, ...]:
-    """Names, types and gaps of a table's columns, on which pandas' concat decides."""
+def _signature(table: Any) -> tuple[Any, ...] | None:
+    """Names, types and gaps of a table's columns, on which pandas' concat decides.
+
+    None where it decides on more: below a column that is all empty, pandas 2 makes the booleans
+    of the next table numbers, and leaves those of the table after it.
+    """
     if isinstance(table, OneRow):
         return table.signature()
+    if not all(kind in ("float64", "int64", "object", "str") for kind in table.dtypes):
+        return None
     return (
         tuple(table.columns),
         tuple(table.dtypes),

@@ -147,11 +147,11 @@ class ColumnTable(LazyTable):
 
 
 def _is_plain(value: Any) -> bool:
-    """Python's scalars and numpy's float64, which pandas types alike alone and in a list."""
+    """Numbers, texts and None: pandas types them alike alone, in a list and joined."""
     kind = type(value)
     if kind is int:
         return bool(-_LARGEST_INT <= value <= _LARGEST_INT)
-    if kind in (float, bool, str, type(None)):
+    if kind in (float, str, type(None)):
         return True
     return kind.__name__ == "float64" and isinstance(value, float)
 
