@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -15,6 +17,10 @@ import pytest
 
 if TYPE_CHECKING:
     from host_process import HostProcess
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # Started in the background, as some runners do it: processes would never see a Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _serving: list[Any] = []
 _OURS = ("DIGITALMODEL_OPTIMIZER", "SIMULATED_ORCAFLEX")
@@ -49,6 +55,8 @@ def no_leaks() -> Iterator[None]:
 
     Hosts that serve a whole session (``plain_host``, ``plugin_host``) are not leaks.
     """
+    import psutil
+
     variables, threads, children = _variables(), _our_threads(), _children()
     yield
     assert _variables() == variables, "a test left environment variables"
@@ -59,6 +67,9 @@ def no_leaks() -> Iterator[None]:
         if not any(left) or time.monotonic() > deadline:
             break
         time.sleep(0.05)
+    for child in left[1]:  # or every test after this one would fail too
+        with contextlib.suppress(psutil.Error):
+            psutil.Process(child).kill()
     assert not left[0], "a test left threads of ours"
     assert not left[1], "a test left child processes"
 
