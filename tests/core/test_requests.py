@@ -10,7 +10,7 @@ import pytest
 
 from digitalmodel_optimizer.contract import Request, RequestKind
 from digitalmodel_optimizer.engine.keys import Freezer, NotUnderstoodError, freeze
-from digitalmodel_optimizer.engine.reader import MISS, ResultReader, time_history_request
+from digitalmodel_optimizer.engine.reader import MISS, ResultReader, request_key
 
 
 class Point(ctypes.Structure):
@@ -39,7 +39,7 @@ def test_what_is_not_understood_is_said_to_be_so() -> None:
     with pytest.raises(NotUnderstoodError, match="object"):
         freeze([object()])
     with pytest.raises(NotUnderstoodError):
-        time_history_request(None, ["X", "Y"], None, None)
+        request_key(Freezer(), RequestKind.TIME_HISTORY, 1, ["X", "Y"], None, None)
 
 
 def test_a_structure_that_changed_is_read_anew() -> None:

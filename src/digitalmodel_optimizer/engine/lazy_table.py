@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 _OPERATORS = (
@@ -50,6 +50,24 @@ class LazyTable:
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self.genuine())
+
+
+class LazyLabels(LazyTable):
+    """Labels of a table that is not made yet: enough to go through them.
+
+    :param make: the genuine labels (an Index, a column), for whoever asks for more.
+    """
+
+    def __init__(self, labels: Collection[str], make: Callable[[], Any]) -> None:
+        super().__init__()
+        self._labels = labels
+        self._make = make  # type: ignore[method-assign]
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._labels)
+
+    def __len__(self) -> int:  # list() asks
+        return len(self._labels)
 
 
 def genuine(value: Any) -> Any:

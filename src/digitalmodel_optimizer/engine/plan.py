@@ -10,14 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from typing import Any
 
-from digitalmodel_optimizer.contract import Request
+from digitalmodel_optimizer.contract import Request, RequestKind
 from digitalmodel_optimizer.engine.context import FileContext
 from digitalmodel_optimizer.engine.keys import NotUnderstoodError
-from digitalmodel_optimizer.engine.reader import (
-    range_graph_request,
-    request_key,
-    time_history_request,
-)
+from digitalmodel_optimizer.engine.reader import request_key
 
 TIME_HISTORY = ("TimeHistory",)
 STATIC_RESULT = ("Static Result", "StaticResult")
@@ -80,18 +76,20 @@ def _foresee(
     context.column_memo[(id(column), column_key(asked)[1])] = parts  # type: ignore[index]
     if owner is None:
         return None
-    genuine = owner.__wrapped__
+    ranges = command in RANGE_GRAPH
+    kind = RequestKind.RANGE_GRAPH if ranges else RequestKind.TIME_HISTORY
+    asked_for = (
+        variable,
+        context.static_state if command in STATIC_RESULT else period,
+        None if ranges else extra,
+        arclength_range if ranges else None,
+    )
+    assert context.model is not None
     try:
-        if command in TIME_HISTORY:
-            request = time_history_request(genuine, variable, period, extra)
-        elif command in STATIC_RESULT:
-            request = time_history_request(genuine, variable, context.static_state, extra)
-        else:
-            request = range_graph_request(genuine, variable, period, None, arclength_range)
-        assert context.model is not None
-        return request_key(request, id(owner), context.model._self_freezer), request
+        key = request_key(context.model._self_freezer, kind, id(owner), *asked_for)
     except NotUnderstoodError:
         return None
+    return key, Request(kind, owner.__wrapped__, *asked_for)
 
 
 def _as_it_will_be_asked(column: Any, model_dict: Any) -> Any:

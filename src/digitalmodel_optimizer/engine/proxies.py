@@ -12,16 +12,10 @@ from typing import Any
 
 import wrapt
 
-from digitalmodel_optimizer.contract import Request
+from digitalmodel_optimizer.contract import RequestKind
 from digitalmodel_optimizer.engine.keys import Freezer, NotUnderstoodError
-from digitalmodel_optimizer.engine.listing import list_objects
-from digitalmodel_optimizer.engine.reader import (
-    MISS,
-    ResultReader,
-    range_graph_request,
-    request_key,
-    time_history_request,
-)
+from digitalmodel_optimizer.engine.listing import Listing
+from digitalmodel_optimizer.engine.reader import MISS, ResultReader, request_key
 
 MakeReader = Callable[["ModelProxy"], ResultReader | None]
 
@@ -39,22 +33,24 @@ class ObjectProxy(wrapt.ObjectProxy):  # type: ignore[misc,type-arg,unused-ignor
     def name(self) -> Any:
         """As OrcaFlex spells it, which need not be as it was called."""
         if self._self_name is MISS:
-            listed = self._self_called in self._self_model._self_listed_objects
+            listed = self._self_called in self._self_model._self_listed_names
             self._self_name = self._self_called if listed else self.__wrapped__.name
         return self._self_name
 
     @name.setter
     def name(self, value: Any) -> None:
         self._self_name = MISS
-        self._self_model._self_listed_objects = {}
+        self._self_model._self_listing = None
+        self._self_model._self_listed_names = {}
         self.__wrapped__.name = value
 
-    def _self_answer(self, make_request: Callable[[], Request]) -> Any:
+    def _self_answer(self, kind: RequestKind, *asked_for: Any) -> Any:
+        model = self._self_model
         try:
-            key = request_key(make_request(), id(self), self._self_model._self_freezer)
+            key = request_key(model._self_freezer, kind, id(self), *asked_for)
         except NotUnderstoodError:
             return MISS
-        return self._self_model._self_answer(key)
+        return model._self_answer(key)
 
     def TimeHistory(
         self,
@@ -62,9 +58,7 @@ class ObjectProxy(wrapt.ObjectProxy):  # type: ignore[misc,type-arg,unused-ignor
         period: Any = None,
         objectExtra: Any = None,
     ) -> Any:
-        answer = self._self_answer(
-            lambda: time_history_request(self.__wrapped__, varNames, period, objectExtra)
-        )
+        answer = self._self_answer(RequestKind.TIME_HISTORY, varNames, period, objectExtra)
         if answer is not MISS:
             return answer
         return self.__wrapped__.TimeHistory(varNames, period, objectExtra)
@@ -77,7 +71,7 @@ class ObjectProxy(wrapt.ObjectProxy):  # type: ignore[misc,type-arg,unused-ignor
         static_state = self._self_model._self_static_state
         if static_state is not None:
             answer = self._self_answer(
-                lambda: time_history_request(self.__wrapped__, varNames, static_state, objectExtra)
+                RequestKind.TIME_HISTORY, varNames, static_state, objectExtra
             )
             if answer is not MISS and len(answer):
                 return answer[0]
@@ -94,9 +88,7 @@ class ObjectProxy(wrapt.ObjectProxy):  # type: ignore[misc,type-arg,unused-ignor
     ) -> Any:
         if not others and not more:
             answer = self._self_answer(
-                lambda: range_graph_request(
-                    self.__wrapped__, varName, period, objectExtra, arclengthRange
-                )
+                RequestKind.RANGE_GRAPH, varName, period, objectExtra, arclengthRange
             )
             if answer is not MISS:
                 return answer
@@ -122,7 +114,7 @@ class ModelProxy(wrapt.ObjectProxy):  # type: ignore[misc,type-arg,unused-ignore
         self._self_times: dict[Any, Any] = {}
         self._self_freezer = Freezer()
         self._self_listing: Any = None
-        self._self_listed_objects: Mapping[str, Any] = {}
+        self._self_listed_names: Mapping[str, Any] = {}
 
     def __getitem__(self, name: Any) -> ObjectProxy:
         if self._self_make_reader is None:
@@ -131,9 +123,7 @@ class ModelProxy(wrapt.ObjectProxy):  # type: ignore[misc,type-arg,unused-ignore
             return self.__wrapped__[name]  # type: ignore[no-any-return]
         known = self._self_objects.get(name)
         if known is None:
-            listed = self._self_listed_objects.get(name)
-            known = ObjectProxy(self.__wrapped__[name] if listed is None else listed, self, name)
-            self._self_objects[name] = known
+            known = self._self_objects[name] = ObjectProxy(self.__wrapped__[name], self, name)
         return known
 
     def SampleTimes(self, period: Any = None) -> Any:
@@ -159,9 +149,8 @@ class ModelProxy(wrapt.ObjectProxy):  # type: ignore[misc,type-arg,unused-ignore
         if self._self_make_reader is None:
             return enumerate_objects(self.__wrapped__)
         if self._self_listing is None:
-            known = {name: proxy.__wrapped__ for name, proxy in self._self_objects.items()}
-            listing = list_objects(self.__wrapped__, enumerate_objects, known)
-            self._self_listing, self._self_listed_objects = listing.answer, listing.objects
+            listing = Listing(self.__wrapped__, enumerate_objects)
+            self._self_listing, self._self_listed_names = listing.answer, listing.names
         return self._self_listing
 
     def _self_forget(self) -> None:
@@ -172,4 +161,4 @@ class ModelProxy(wrapt.ObjectProxy):  # type: ignore[misc,type-arg,unused-ignore
         self._self_objects.clear()
         self._self_times.clear()
         self._self_listing = None
-        self._self_listed_objects = {}
+        self._self_listed_names = {}

@@ -8,7 +8,6 @@ out each answer once it is asked for. Whatever is not in the plan, or could not 
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any
 
@@ -20,16 +19,42 @@ MISS: Any = object()
 ReadBlock = Callable[[Sequence[Request]], Sequence[Any] | None]
 
 
-def request_key(request: Request, owner: Hashable, freezer: Freezer) -> Hashable:
-    """What makes two requests the same; ``owner`` is the object's identity within its model."""
+def request_key(
+    freezer: Freezer,
+    kind: RequestKind,
+    owner: Hashable,
+    variable: Any,
+    period: Any,
+    object_extra: Any,
+    arclength_range: Any = None,
+) -> Hashable:
+    """What makes two requests the same; ``owner`` is the object's identity within its model.
+
+    :class:`NotUnderstoodError` for several variables at once, and for arguments of unclear meaning.
+    """
+    if not isinstance(variable, str):
+        raise NotUnderstoodError("several variables at once")
+    freeze = freezer.freeze
     return (
-        request.kind,
+        kind.value,
         owner,
-        request.variable,
-        freezer.freeze(request.period),
-        freezer.freeze(request.object_extra),
-        freezer.freeze(request.arclength_range),
+        variable,
+        freeze(period),
+        freeze(object_extra),
+        freeze(arclength_range),
     )
+
+
+class _Planned:
+    """A request of the plan: how often it will still be asked for, and its answer once read."""
+
+    __slots__ = ("answer", "block", "request", "uses")
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        self.uses = 0
+        self.answer = MISS
+        self.block: Sequence[_Planned] = ()
 
 
 class ResultReader:
@@ -47,57 +72,36 @@ class ResultReader:
         read_block: ReadBlock,
         block_size: int,
     ) -> None:
-        planned = list(plan)
-        self._uses = Counter(key for key, _ in planned)
-        self._requests = dict(planned)
-        self._blocks = self._split(list(self._requests), max(1, block_size))
+        self._planned: dict[Hashable, _Planned] = {}
+        for key, request in plan:
+            self._planned.setdefault(key, _Planned(request)).uses += 1
         self._read_block = read_block
-        self._answers: dict[Hashable, Any] = {}
-
-    @staticmethod
-    def _split(keys: list[Hashable], size: int) -> dict[Hashable, tuple[Hashable, ...]]:
-        blocks = (tuple(keys[start : start + size]) for start in range(0, len(keys), size))
-        return {key: block for block in blocks for key in block}
+        every, size = list(self._planned.values()), max(1, block_size)
+        for start in range(0, len(every), size):
+            block = every[start : start + size]
+            for planned in block:
+                planned.block = block
 
     def answer(self, key: Hashable) -> Any:
         """The result for ``key``, or :data:`MISS`."""
-        if key not in self._answers:
-            block = self._blocks.get(key)
-            if block is None:
-                return MISS
-            self._read(block)
-        answer = self._answers.get(key, MISS)
-        self._uses[key] -= 1
-        if self._uses[key] <= 0:
-            self._answers.pop(key, None)
-            self._blocks.pop(key, None)
+        planned = self._planned.get(key)
+        if planned is None:
+            return MISS
+        if planned.answer is MISS and planned.uses:
+            self._read(planned.block)
+        answer = planned.answer
+        planned.uses -= 1
+        if planned.uses <= 0:
+            planned.answer = MISS
+            del self._planned[key]
         return answer
 
-    def _read(self, block: tuple[Hashable, ...]) -> None:
-        wanted = [key for key in block if key in self._blocks]
-        answers = self._read_block([self._requests[key] for key in wanted])
-        for place, key in enumerate(wanted):
+    def _read(self, block: Sequence[_Planned]) -> None:
+        wanted = [planned for planned in block if planned.uses > 0 and planned.answer is MISS]
+        answers = self._read_block([planned.request for planned in wanted])
+        for place, planned in enumerate(wanted):
             answer = answers[place] if answers is not None else None
             if answer is None:
-                del self._blocks[key]
+                planned.uses = 0
             else:
-                self._answers[key] = answer
-
-
-def time_history_request(
-    model_object: Any, variable: Any, period: Any, object_extra: Any
-) -> Request:
-    """The request that a ``TimeHistory`` call means; several variables at once are not ours."""
-    if not isinstance(variable, str):
-        raise NotUnderstoodError("several variables at once")
-    return Request(RequestKind.TIME_HISTORY, model_object, variable, period, object_extra)
-
-
-def range_graph_request(
-    model_object: Any, variable: Any, period: Any, object_extra: Any, arclength_range: Any
-) -> Request:
-    if not isinstance(variable, str):
-        raise NotUnderstoodError("several variables at once")
-    return Request(
-        RequestKind.RANGE_GRAPH, model_object, variable, period, object_extra, arclength_range
-    )
+                planned.answer = answer

@@ -19,7 +19,7 @@ from typing import Any
 import wrapt
 
 from digitalmodel_optimizer.engine.context import current
-from digitalmodel_optimizer.engine.lazy_table import LazyTable, genuine
+from digitalmodel_optimizer.engine.lazy_table import LazyLabels, LazyTable, genuine
 
 _LARGEST_INT = 2**63 - 1
 
@@ -130,9 +130,9 @@ class ColumnTable(LazyTable):
 
     @property
     def columns(self) -> Any:
-        if self._table is None and self._columns:
-            return self._pandas.Index(list(self._columns))
-        return self.genuine().columns
+        if self._table is None:  # which labels there are: no reason to make a table
+            return LazyLabels(tuple(self._columns), lambda: self.genuine().columns)
+        return self._table.columns
 
     def __setitem__(self, key: Any, value: Any) -> None:
         if self._collects(key, value):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import threading
 import time
@@ -234,6 +235,11 @@ def _sample_count(request: Request) -> int:
 
 
 def _resident_mb() -> float:
+    return float(_process(os.getpid()).memory_info().rss) / 1e6
+
+
+@functools.cache
+def _process(pid: int) -> Any:
     import psutil
 
-    return float(psutil.Process().memory_info().rss) / 1e6
+    return psutil.Process(pid)

@@ -85,10 +85,10 @@ class Staging:
 
     def note(self, result: FileResult) -> None:
         """Keep a finished file's result for a later run of the same batch."""
-        path = Path(self.folder, f"done-{result.file.index}.pickle")
-        unfinished = path.with_suffix(".part")
-        unfinished.write_bytes(pickle.dumps((_stamp(result.file), result)))
-        os.replace(unfinished, path)
+        path = os.path.join(self.folder, f"done-{result.file.index}.pickle")
+        with open(path + ".part", "wb") as unfinished:
+            pickle.dump((_stamp(result.file), result), unfinished)
+        os.replace(path + ".part", path)
 
     def noted(self, files: Sequence[SimulationFile]) -> dict[int, FileResult]:
         """Results that an interrupted run of this batch has left, for files that are unchanged."""
