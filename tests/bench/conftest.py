@@ -12,7 +12,7 @@ from digitalmodel_optimizer.bench.results import Result, new_result
 from digitalmodel_optimizer.bench.rounds import Wish, run_batch
 from digitalmodel_optimizer.bench.suites import chosen_suites
 
-COUNTED = "engine,plain_joblib_2,floor,workers_2"
+COUNTED = "engine,plain_joblib_2,floor,floor_2,workers_2"
 
 
 @pytest.fixture(scope="session")

@@ -34,15 +34,22 @@ def test_every_configuration_writes_the_engines_bytes(counted: Result) -> None:
         "plain_joblib_2": (),
         "workers_2": (),
         "floor": (),
+        "floor_2": (),
     }
     outputs = {one.name: one.counts.output_files for one in suite.measured}
-    assert outputs == {"engine": 11, "plain_joblib_2": 11, "workers_2": 11, "floor": 10}
+    assert outputs == {
+        "engine": 11,
+        "plain_joblib_2": 11,
+        "workers_2": 11,
+        "floor": 10,
+        "floor_2": 10,
+    }
 
 
 def test_the_floor_asks_least(counted: Result) -> None:
     calls = {one.name: one.counts.native_calls for one in counted.suites[0].measured}
     totals = {name: sum(by_name.values()) for name, by_name in calls.items()}
-    assert min(totals, key=totals.get) == "floor"
+    assert min(totals.values()) == totals["floor"] <= totals["floor_2"]
     periods = 2  # the whole simulation and the static state
     assert calls["floor"]["C_GetMultipleTimeHistoriesW"] == FILES * periods
     assert "C_GetTimeHistory2W" not in calls["floor"]
@@ -75,7 +82,7 @@ def test_a_regression_planted_in_the_plugins_is_caught(
     assert timed.cold
     assert timed.workers == 2
     assert timed.processes >= 3
-    assert timed.memory_mb > timed.largest_process_mb > 50
+    assert timed.memory_mb > timed.worker_mb > 50
     assert 0 < timed.loop_s < timed.process_s
     assert timed.cpu_s > 0
     if sys.platform.startswith("linux"):

@@ -145,6 +145,15 @@ BACKENDS = tuple(
 """Each backend of hybrid-executor, whatever the plugins would choose."""
 
 
+def floor(processes: int) -> Configuration:
+    return Configuration(
+        f"{FLOOR.name}_{processes}",
+        Runner.FLOOR,
+        f"the floor's work in {processes} processes that are ready before the clock starts",
+        workers=processes,
+    )
+
+
 def plain_joblib(workers: int) -> Configuration:
     return Configuration(
         f"plain_joblib_{workers}",
@@ -166,10 +175,11 @@ def fixed_workers(workers: int) -> Configuration:
     )
 
 
-_NUMBERED = {"plain_joblib": plain_joblib, "workers": fixed_workers}
-KNOWN = {item.name: item for item in (ENGINE, plain_joblib(2), FLOOR, *FOUNDING, *BACKENDS, *WORTH)}
+_NUMBERED = {"floor": floor, "plain_joblib": plain_joblib, "workers": fixed_workers}
+_AGAINST = (ENGINE, plain_joblib(2), FLOOR, floor(2))
+KNOWN = {item.name: item for item in (*_AGAINST, *FOUNDING, *BACKENDS, *WORTH)}
 GROUPS = {
-    "default": (ENGINE.name, "plain_joblib_2", FLOOR.name, *(item.name for item in FOUNDING)),
+    "default": tuple(item.name for item in (*_AGAINST, *FOUNDING)),
     "founding": tuple(item.name for item in FOUNDING),
     "backends": (ENGINE.name, *(item.name for item in BACKENDS)),
     "worth": (ENGINE.name, FULL.name, *(item.name for item in WORTH)),

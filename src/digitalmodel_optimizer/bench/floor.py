@@ -1,18 +1,23 @@
 """The floor: the least work that gives the same numbers, as a program of its own.
 
-    python -m digitalmodel_optimizer.bench.floor TIMES.json PLAN.json RESULTS
+    python -m digitalmodel_optimizer.bench.floor TIMES.json PLAN.json RESULTS PROCESSES
 
 Each file is loaded once, each model asked once per period, each table written once, in one process
-that imports neither the host nor pandas. No engine, no plugin, no care for failures: what remains
-is what no way of post-processing these files can do without.
+or a few that import neither the host nor pandas and are ready before the clock starts. No engine,
+no plugin, no care for failures: what remains is what no way of post-processing these files can do
+without, and with more processes, what this machine makes of more cores.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
+import multiprocessing
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -129,26 +134,53 @@ class OpenModel:
         return float(getattr(np, column["statistic"].lower())(values))
 
 
-def run(plan: Mapping[str, Any], results: Path) -> None:
-    """Read and write everything that ``plan`` asks for."""
-    every = [
-        column
-        for part in ("summary", "series")
-        for group in plan[part]
-        for column in group["columns"]
-    ]
-    rows: list[list[list[Any]]] = [[] for _ in plan["summary"]]
-    for path in plan["files"]:
+@dataclass(frozen=True)
+class ReadOneFile:
+    """Reads a file and writes its time series; returns its row of each summary."""
+
+    plan: Mapping[str, Any]
+    results: Path
+
+    def __call__(self, path: str) -> list[list[Any]]:
+        plan = self.plan
+        groups = [*plan["summary"], *plan["series"]]
         opened = OpenModel(path)
-        opened.read(every)
-        _write_series(opened, plan, Path(path).stem, results)
+        opened.read([column for group in groups for column in group["columns"]])
+        _write_series(opened, plan, Path(path).stem, self.results)
         fixed = [Path(path).resolve().as_posix(), Path(path).stem, opened.status]
         fixed += [opened.start_s, opened.current_s, None, None]
-        for place, group in enumerate(plan["summary"]):
-            rows[place].append([*fixed, *(opened.value(column) for column in group["columns"])])
-        del opened
-    for group, table in zip(plan["summary"], rows, strict=True):
-        _write_summary(group, table, plan, results)
+        return [
+            [*fixed, *(opened.value(column) for column in group["columns"])]
+            for group in plan["summary"]
+        ]
+
+
+Rows = Iterable[list[list[Any]]]
+
+
+@contextlib.contextmanager
+def ready(read: ReadOneFile, processes: int) -> Iterator[Callable[[], Rows]]:
+    """What reads all files of the plan; its processes have started."""
+    files = read.plan["files"]
+    if processes == 1:
+        yield lambda: map(read, files)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, context, _keep, (read,)) as pool:
+        # Each of these keeps a process busy until all have been started.
+        list(pool.map(time.sleep, [1.0] * processes))
+        yield lambda: pool.map(_read_kept, files)
+
+
+_kept: list[ReadOneFile] = []
+
+
+def _keep(read: ReadOneFile) -> None:
+    _kept[:] = [read]
+
+
+def _read_kept(path: str) -> list[list[Any]]:
+    return _kept[0](path)
 
 
 def _write_series(opened: OpenModel, plan: Mapping[str, Any], stem: str, results: Path) -> None:
@@ -204,11 +236,15 @@ def _texts(row: Sequence[Any], decimals: int) -> Iterator[str]:
 
 def main() -> None:
     times, plan, results = (Path(word) for word in sys.argv[1:4])
-    read = orjson.loads(plan.read_bytes())
     results.mkdir(parents=True, exist_ok=True)
-    start = time.perf_counter()
-    run(read, results)
-    times.write_text(json.dumps({"loop_s": time.perf_counter() - start}), encoding="utf-8")
+    read = ReadOneFile(orjson.loads(plan.read_bytes()), results)
+    with ready(read, int(sys.argv[4])) as read_all:
+        start = time.perf_counter()
+        tables = zip(*read_all(), strict=True)
+        for group, table in zip(read.plan["summary"], tables, strict=True):
+            _write_summary(group, list(table), read.plan, results)
+        elapsed_s = time.perf_counter() - start
+    times.write_text(json.dumps({"loop_s": elapsed_s}), encoding="utf-8")
 
 
 if __name__ == "__main__":

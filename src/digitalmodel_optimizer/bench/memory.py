@@ -36,13 +36,13 @@ _SETTLED_SHARE = 0.2
 
 @dataclass(frozen=True)
 class Point:
-    """The peak of one run: of the tree and of its largest process, resident, in MB."""
+    """The peak of one run: of the tree and of its largest worker, resident, in MB."""
 
     size_mb: float
     configuration: str
     workers: int
     memory_mb: float
-    largest_process_mb: float
+    worker_mb: float
     processes: int
     loop_s: float
     same: bool
@@ -147,7 +147,7 @@ def measure_peaks(
                     configuration=way.name,
                     workers=way.workers or 1,
                     memory_mb=used.memory_mb,
-                    largest_process_mb=used.largest_process_mb,
+                    worker_mb=used.worker_mb,
                     processes=used.processes,
                     loop_s=once.run.loop_s or 0.0,
                     same=not once.differences,

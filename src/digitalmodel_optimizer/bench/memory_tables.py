@@ -34,7 +34,7 @@ def _peaks(points: tuple[Point, ...]) -> Table:
     )
     table.add_column("files", no_wrap=True)
     table.add_column("run", no_wrap=True)
-    for heading in ("workers", "tree", "each", "of engine's", "outputs"):
+    for heading in ("workers", "tree", "worker", "of engine's", "outputs"):
         table.add_column(heading, justify="right", no_wrap=True)
     engines = {item.size_mb: item for item in points if item.configuration == ENGINE.name}
     for item in points:
@@ -44,8 +44,8 @@ def _peaks(points: tuple[Point, ...]) -> Table:
             item.configuration,
             str(item.workers),
             f"{item.memory_mb:.0f}",
-            f"{item.largest_process_mb:.0f}",
-            f"{item.largest_process_mb / engine.largest_process_mb:.0%}" if engine else "-",
+            f"{item.worker_mb:.0f}",
+            f"{item.worker_mb / engine.worker_mb:.0%}" if engine else "-",
             "identical" if item.same else "DIFFERENT",
         )
     return table

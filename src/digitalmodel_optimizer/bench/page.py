@@ -140,7 +140,7 @@ def _plot(suite: SuiteResult) -> Any:
 
 def _table(suite: SuiteResult, cpus: int) -> Iterator[str]:
     headings = ("configuration", "loop s", "cold s", "x floor", "process s", "CPU s", "peak MB",
-                "each MB", "read MB", "written MB", "native calls", "outputs")  # fmt: skip
+                "worker MB", "read MB", "written MB", "native calls", "outputs")  # fmt: skip
     yield table_html(headings, [_row(item, floor_share_s(suite, cpus)) for item in suite.measured])
     for name, why in suite.skipped.items():
         yield f'<p class="quiet">{html.escape(name)}: left out, {html.escape(why)}</p>\n'
@@ -151,7 +151,7 @@ def _row(item: Measured, floor_s: float | None) -> list[str]:
     cells = [item.name, short_s(loop), f"{cold[0]:.3g}" if cold else "-"]
     cells.append(f"{loop.median / floor_s:.1f}" if loop and floor_s else "-")
     cells += [short_s(item.spread(quantity)) for quantity in ("process_s", "cpu_s")]
-    for quantity in ("memory_mb", "largest_process_mb", "read_mb", "written_mb"):
+    for quantity in ("memory_mb", "worker_mb", "read_mb", "written_mb"):
         spread = item.spread(quantity)
         cells.append(f"{spread.median:.0f}" if spread else "-")
     cells.append(str(item.counts.native_total) if item.counts else "-")

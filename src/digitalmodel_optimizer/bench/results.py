@@ -41,7 +41,7 @@ class Round:
     process_s: float
     cpu_s: float
     memory_mb: float
-    largest_process_mb: float
+    worker_mb: float
     processes: int
     read_mb: float | None
     written_mb: float | None

@@ -142,7 +142,7 @@ def _round(number: int, item: Configuration, once: Once, *, cold: bool) -> Round
         process_s=used.elapsed_s,
         cpu_s=used.cpu_s,
         memory_mb=used.memory_mb,
-        largest_process_mb=used.largest_process_mb,
+        worker_mb=used.worker_mb,
         processes=used.processes,
         read_mb=used.read_mb,
         written_mb=used.written_mb,

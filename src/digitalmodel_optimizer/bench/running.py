@@ -72,7 +72,7 @@ class Bench:
         if configuration.probe:
             with_probe(environment, self.work)
         if configuration.runner is Runner.FLOOR:
-            run = self._run_floor(environment)
+            run = self._run_floor(configuration, environment)
         else:
             run = self._run_host(configuration, environment)
         if run.status != 0 or run.loop_s is None:
@@ -106,7 +106,7 @@ class Bench:
             program=program,
         )
 
-    def _run_floor(self, environment: Mapping[str, str]) -> HostRun:
+    def _run_floor(self, configuration: Configuration, environment: Mapping[str, str]) -> HostRun:
         if self.reference is None:
             raise NotForTheFloorError("it needs the engine's run before it")
         plan, times, log = (self.work / f"floor.{ending}" for ending in ("plan", "times", "log"))
@@ -115,7 +115,7 @@ class Bench:
             write_plan(saved, self.batch.name, plan)
         times.unlink(missing_ok=True)
         command = [sys.executable, "-m", "digitalmodel_optimizer.bench.floor"]
-        command += [str(times), str(plan), str(self.results)]
+        command += [str(times), str(plan), str(self.results), str(configuration.workers or 1)]
         usage = run_child(command, self.work, {**os.environ, **environment}, log)
         said = log.read_text(encoding="utf-8", errors="replace")
         return HostRun(usage, (read_json(times) or {}).get("loop_s"), None, said)

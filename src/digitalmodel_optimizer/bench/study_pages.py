@@ -62,7 +62,7 @@ def _scaling_figures(result: ScalingResult) -> Iterator[Any]:
 
 def _memory_figures(result: MemoryResult) -> Iterator[Any]:
     graph, _ = plotly_io()
-    for quantity, words in (("memory_mb", "process tree"), ("largest_process_mb", "each process")):
+    for quantity, words in (("memory_mb", "process tree"), ("worker_mb", "each worker")):
         figure = graph.Figure()
         for name in dict.fromkeys(item.configuration for item in result.points):
             mine = [item for item in result.points if item.configuration == name]

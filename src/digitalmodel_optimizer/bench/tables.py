@@ -22,7 +22,8 @@ LEGEND = (
     "w: workers that took part; loop: the engine's post_process or what stands for it, s, median "
     "of the warm rounds; +-: half their spread; cold: the first round, files not in memory; x: how "
     "many times as fast as the engine's loop; floor: the loop in multiples of the floor's divided "
-    "by the cores; peak, each: MB of the process tree, of its largest process; calls: native calls."
+    "by the cores; peak, worker: MB of the process tree, of its largest worker; calls: native "
+    "calls."
 )
 
 
@@ -56,8 +57,8 @@ def heading(suite: SuiteResult) -> str:
 def suite_table(suite: SuiteResult, cpus: int) -> Table:
     table = Table(pad_edge=False, box=None, padding=(0, 1, 0, 0))
     table.add_column("configuration", no_wrap=True)
-    headings = ("w", "loop", "+-", "cold", "x", "floor", "process", "CPU", "peak", "each", "calls")
-    for words in headings:
+    times = ("w", "loop", "+-", "cold", "x", "floor", "process", "CPU")
+    for words in (*times, "peak", "worker", "calls"):
         table.add_column(words, justify="right", no_wrap=True)
     engine = suite.get(ENGINE.name)
     reference = engine.spread("loop_s") if engine else None
@@ -80,7 +81,7 @@ def _cells(item: Measured, engine: Spread | None, floor_s: float | None) -> Iter
     yield f"{loop.median / floor_s:.1f}" if floor_s and loop else "-"
     for quantity in ("process_s", "cpu_s"):
         yield short_s(item.spread(quantity))
-    for quantity in ("memory_mb", "largest_process_mb"):
+    for quantity in ("memory_mb", "worker_mb"):
         spread = item.spread(quantity)
         yield f"{spread.median:.0f}" if spread else "-"
     yield f"{item.counts.native_total}" if item.counts else "-"

@@ -16,6 +16,7 @@ import psutil
 SAMPLE_INTERVAL_S = 0.1
 _PATIENCE_S = 15.0
 _BYTES_PER_MB = 1e6
+_HELPER_MB = 40.0  # a resource tracker has less, whatever has loaded OrcFxAPI has more
 
 
 @dataclass(frozen=True)
@@ -33,17 +34,18 @@ class Usage:
     """What one run of a process tree took.
 
     ``memory_mb`` is the largest sum of resident memory that was seen over the tree (pages that
-    are shared count in each process), ``largest_process_mb`` the most that a single process of it
-    had, ``processes`` the most processes at a time. ``read_mb`` and ``written_mb`` are what the
-    tree asked the system to read and write, whether or not a disk had to move; ``disk_read_mb``
-    is what came from the disk itself. None: the system does not tell.
+    are shared count in each process), ``worker_mb`` the most that one of its child processes had
+    (the process itself where no child does the work), ``processes`` the most processes at a time.
+    ``read_mb`` and ``written_mb`` are what the tree asked the system to read and write, whether
+    or not a disk had to move; ``disk_read_mb`` is what came from the disk itself. None: the
+    system does not tell.
     """
 
     status: int
     elapsed_s: float
     cpu_s: float
     memory_mb: float
-    largest_process_mb: float
+    worker_mb: float
     processes: int
     read_mb: float | None = None
     written_mb: float | None = None
@@ -84,7 +86,7 @@ def run_child(
         elapsed_s=elapsed_s,
         cpu_s=spent.cpu_s,
         memory_mb=sampler.peak_mb,
-        largest_process_mb=sampler.largest_process_mb,
+        worker_mb=sampler.worker_mb,
         processes=sampler.most_processes,
         read_mb=spent.read_mb,
         written_mb=spent.written_mb,
@@ -139,7 +141,6 @@ class TreeSampler:
 
     def __init__(self, pid: int, interval_s: float = SAMPLE_INTERVAL_S) -> None:
         self.peak_mb = 0.0
-        self.largest_process_mb = 0.0
         self.most_processes = 0
         self.samples: list[Sample] = []
         self._interval_s = interval_s
@@ -156,6 +157,13 @@ class TreeSampler:
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._thread.join()
+
+    @property
+    def worker_mb(self) -> float:
+        children_mb = max((item.largest_child_mb for item in self.samples), default=0.0)
+        if children_mb > _HELPER_MB:
+            return children_mb
+        return max((item.root_mb for item in self.samples), default=0.0)
 
     def totals(self) -> _Totals:
         """The sum of what each process was last seen to have used."""
@@ -179,12 +187,11 @@ class TreeSampler:
                     if not sys.platform.startswith("linux"):
                         self._last[process.pid] = _used_by(process)
         if sizes_mb:
-            total, largest = sum(sizes_mb), max(sizes_mb)
+            total = sum(sizes_mb)
             elapsed_s = time.perf_counter() - self._start
             children = max(sizes_mb[1:], default=0.0)
             self.samples.append(Sample(elapsed_s, sizes_mb[0], children, total))
             self.peak_mb = max(self.peak_mb, total)
-            self.largest_process_mb = max(self.largest_process_mb, largest)
             self.most_processes = max(self.most_processes, len(sizes_mb))
 
 
