@@ -50,7 +50,7 @@ def write_plan(plan: FilePlan, *, backup: bool = False) -> None:
         raise RefusedError("it changed while it was looked at; run again")
     content = splice(raw, plan.edits)
     folder, name = os.path.split(os.path.abspath(plan.path))
-    handle, temporary = tempfile.mkstemp(prefix=f".{name}.", suffix=".tmp", dir=folder)
+    handle, temporary = tempfile.mkstemp(prefix=f".{name[:40]}.", suffix=".tmp", dir=folder)
     try:
         with os.fdopen(handle, "wb") as stream:
             stream.write(content)

@@ -255,8 +255,11 @@ class _Plan:
         :raises RefusedError: one of these does not hold.
         """
         source = self.source
-        for target in self.targets:
-            confirm(source.text, target.document, target.rule.path, target.place.value, _KEEP)
+        for document in self.reading.documents:
+            mine = [target for target in self.targets if target.document is document]
+            for path in dict.fromkeys(target.rule.path for target in mine):
+                nodes = [target.place.value for target in mine if target.rule.path == path]
+                confirm(source.text, document, path, nodes, _KEEP)
         result = decode(splice(raw, edits))
         after = read(result.text, _KEEP)
         compare(

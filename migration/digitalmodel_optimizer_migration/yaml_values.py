@@ -59,7 +59,7 @@ def value_of(node: Node) -> Any:
     try:
         scalar = yaml.ScalarNode(node.meaning, node.content)
         return yaml.constructor.SafeConstructor().construct_object(scalar)
-    except (yaml.YAMLError, ValueError, OverflowError):
+    except Exception:  # PyYAML's constructors stumble in many ways: !!int "", !!bool x
         return _UNREADABLE
 
 

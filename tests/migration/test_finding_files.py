@@ -85,7 +85,7 @@ def test_binary_huge_and_unreadable_files_are_skipped_with_a_count(tmp_path: Pat
     assert counts.files == 5
     assert {**counts.skipped} == {
         "binary": 2,
-        "too large": 1,
+        "too large (over 0.002 MB)": 1,
         "unreadable: No such file or directory": 1,
     }
 
