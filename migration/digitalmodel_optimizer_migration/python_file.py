@@ -67,6 +67,8 @@ def plan_python(raw: bytes, choice: Choice) -> tuple[list[Finding], list[Edit]]:
         if new:
             start = source.offset(index)
             edits.append(Edit(start, start + len(word), word.encode(), new.encode()))
+    if edits and (misspelled := ignores.refusals()):
+        return [*findings, *misspelled], []
     if edits and not _only_intended(tree, raw, edits):
         line = findings[0].line
         reason = "the rewritten file would read otherwise than intended"
@@ -208,4 +210,5 @@ def _unreadable(error: Exception, source: Text) -> list[Finding]:
     said = getattr(error, "msg", None) or getattr(error, "message", None) or str(error)
     reason = f"not Python that can be read: {' '.join(str(said).split())}"
     last = source.text.count("\n") + 1
-    return [Finding("all rules", REFUSED, "", min(int(line), last), int(column), reason)]
+    place = min(max(int(line), 1), last), max(int(column), 1)
+    return [Finding("all rules", REFUSED, "", *place, reason)]

@@ -101,7 +101,8 @@ def migrate(paths: Iterable[str], request: Request, tally: Tally) -> Iterator[Do
     roots = list(dict.fromkeys(paths))
     for root in roots:
         if not os.path.exists(root):
-            raise MigrationError(f"there is no file or folder {root}{_near(root)}")
+            near = "; the link leads nowhere" if os.path.islink(root) else _near(root)
+            raise MigrationError(f"there is no file or folder {root}{near}")
     to_write: dict[str | None, list[Done]] = {}
     if request.commit:  # a stopped run may have written there, and not committed
         to_write = {top: [] for root in roots if (top := repositories.top_of(root))}
@@ -176,7 +177,7 @@ def read_repositories(path: str) -> list[str]:
         raise MigrationError(f"the list {path} cannot be read: {said}") from error
     base = os.path.dirname(os.path.abspath(path))
     listed = (os.path.expanduser(line) for line in lines if line and not line.startswith("#"))
-    return [os.path.join(base, line) for line in listed]
+    return list(dict.fromkeys(os.path.normpath(os.path.join(base, line)) for line in listed))
 
 
 def _one_repository(repository: str, request: Request, tally: Tally) -> Iterator[Done]:

@@ -51,13 +51,13 @@ def find_files(root: str, filters: Filters, counts: Counts) -> Iterator[str]:
     Symbolic links are not followed: what lies in the tree is found where it lies, what lies
     outside is not ours to touch. Folders that cannot be listed count as skipped.
 
-    :raises MigrationError: ``root`` is not there.
+    :raises MigrationError: ``root`` is neither.
     """
     if os.path.isfile(root):
         yield root
         return
     if not os.path.isdir(root):
-        raise MigrationError(f"there is no file or folder {root}")
+        raise MigrationError(f"{root} is neither a file nor a folder")
     include = GitIgnoreSpec.from_lines(filters.include) if filters.include else None
     exclude = GitIgnoreSpec.from_lines(filters.exclude)
     level = [_Folder(root, _ignores_above(root))]

@@ -21,7 +21,7 @@ def why_not_writable(path: str) -> str:
     except OSError as error:
         return f"it cannot be looked at: {error.strerror}"
     if stat.S_ISLNK(state.st_mode):
-        return f"a symbolic link to {os.path.realpath(path)}; name that file itself"
+        return f"it is a symbolic link to {os.path.realpath(path)}; name that file itself"
     if not stat.S_ISREG(state.st_mode):
         return "it is no regular file"
     if state.st_nlink > 1:

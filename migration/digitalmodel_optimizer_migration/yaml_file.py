@@ -241,6 +241,9 @@ class _Plan:
             for item in self.targets
         ]
         made += [self._edit(item.index, item.index, item.text) for item in self.insertions]
+        if made and (misspelled := self.ignores.refusals()):
+            self.findings += misspelled
+            return []
         return sorted(made, key=lambda edit: edit.start)
 
     def _edit(self, start: int, end: int, new: str) -> Edit:

@@ -48,9 +48,14 @@ def rule_named(name: str) -> Rule:
     """The rule of that name; MigrationError with the nearest right name if there is none."""
     if name in BY_NAME:
         return BY_NAME[name]
+    raise MigrationError(no_rule(name))
+
+
+def no_rule(name: str) -> str:
+    """What to say of a name that is no rule's."""
     near = difflib.get_close_matches(name, list(BY_NAME), n=1)
-    hint = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(BY_NAME)}"
-    raise MigrationError(f"there is no rule {name}{hint}")
+    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(BY_NAME)}"
+    return f"there is no rule {name}; {hint}"
 
 
 def chosen(only: Iterable[str] = (), skip: Iterable[str] = ()) -> tuple[str, ...]:

@@ -163,6 +163,11 @@ def command(
     except MigrationError as error:
         _say(str(error))
         raise typer.Exit(_USAGE_STATUS) from None
+    except BrokenPipeError:
+        raise
+    except OSError as error:  # standard output is full, above all
+        _say(f"stopped: {error.strerror or error}")
+        raise typer.Exit(_USAGE_STATUS) from None
     except KeyboardInterrupt:
         _say("interrupted; files are as they were or as they shall be, the same command goes on")
         raise typer.Exit(_INTERRUPTED_STATUS) from None
