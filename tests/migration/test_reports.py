@@ -6,6 +6,8 @@ import codecs
 import contextlib
 import json
 import os
+import re
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -244,12 +246,25 @@ def test_templates_are_written_once(migrate: Migrate, tmp_path: Path) -> None:
     assert migrate("--check", "--enable-plugins", ".").returncode == 0
 
 
-def test_pre_commit_hooks_name_this_command() -> None:
-    import yaml
-
-    hooks = Path(__file__).parents[2] / ".pre-commit-hooks.yaml"
-    for hook in yaml.safe_load(hooks.read_text("utf-8")):
-        assert hook["entry"].startswith("digitalmodel-optimizer migrate --")
+def test_pre_commit_runs_the_hooks(
+    repository: Callable[..., Path], git: Git, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By pre-commit itself, with this environment in place of one that it would install."""
+    pytest.importorskip("pre_commit")
+    monkeypatch.setenv("PRE_COMMIT_HOME", str(tmp_path / "home"))
+    binaries = os.path.dirname(sys.executable)
+    monkeypatch.setenv("PATH", os.pathsep.join([binaries, os.environ["PATH"]]))
+    hooks = (Path(__file__).parents[2] / ".pre-commit-hooks.yaml").read_text("utf-8")
+    hooks = hooks.replace("language: python", "language: system")
+    source = repository(tmp_path / "hooks", {".pre-commit-hooks.yaml": hooks})
+    top = repository(tmp_path / "repo", {"a.yml": OLD, "a.txt": OLD})
+    words = [sys.executable, "-m", "pre_commit", "try-repo", str(source), "--all-files"]
+    for outcomes, status in ((["Failed", "Passed"], " M a.yml\n"), (["Passed", "Passed"], "")):
+        done = subprocess.run(words, cwd=top, capture_output=True, encoding="utf-8", check=False)
+        # The first hook writes, the second one checks.
+        assert re.findall("(Passed|Failed)$", done.stdout, re.MULTILINE) == outcomes, done.stdout
+        assert git(top, "status", "--porcelain") == status
+        git(top, "commit", "--all", "--quiet", "--allow-empty", "--message", "migrated")
 
 
 @pytest.mark.parametrize("flag", ["--write", "--check"])
