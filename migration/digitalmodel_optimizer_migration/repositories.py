@@ -114,5 +114,7 @@ def _git_bytes(top: str, *words: str, given: str = "") -> bytes:
     if done.returncode:
         said = " ".join((done.stderr or done.stdout).decode("utf-8", "replace").split())
         command = next(word for word in words if not word.startswith("-"))
-        raise MigrationError(f"git {command} failed in {top}: {said}")
+        raise MigrationError(
+            f"git {command} failed in {top}: {said or f'exit status {done.returncode}'}"
+        )
     return done.stdout
