@@ -11,9 +11,9 @@ from typing import Any
 from urllib.parse import quote
 
 from digitalmodel_optimizer_migration.data import CHANGE, NOTE, REFUSED, Edit, Finding
+from digitalmodel_optimizer_migration.outcome import Done, Tally
 from digitalmodel_optimizer_migration.rule import Rule
 from digitalmodel_optimizer_migration.rules import RULES
-from digitalmodel_optimizer_migration.run import Done, Tally
 
 _SARIF_LEVELS = {CHANGE: "warning", NOTE: "note", REFUSED: "error"}
 _GITHUB_LEVELS = {CHANGE: "warning", NOTE: "notice", REFUSED: "error"}
