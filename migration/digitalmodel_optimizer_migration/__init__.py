@@ -19,13 +19,12 @@ from digitalmodel_optimizer_migration.data import (
     MigrationError,
     RefusedError,
 )
+from digitalmodel_optimizer_migration.outcome import Done, Tally
 from digitalmodel_optimizer_migration.plan import plan_bytes, plan_file
 from digitalmodel_optimizer_migration.rule import Identity, Rule
 from digitalmodel_optimizer_migration.rules import RULES, chosen, rule_named, set_values
 from digitalmodel_optimizer_migration.run import (
-    Done,
     Request,
-    Tally,
     migrate,
     migrate_repositories,
     read_repositories,

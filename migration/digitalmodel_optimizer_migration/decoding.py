@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import codecs
 import re
+from bisect import bisect_right
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate, pairwise
 
 from digitalmodel_optimizer_migration.data import RefusedError
 
@@ -26,19 +29,27 @@ class Text:
     encoding: str
     mark: bytes
 
+    @cached_property
+    def _lines(self) -> tuple[list[int], list[int]]:
+        """The character and the byte at which each line begins."""
+        starts = [0, *(found.end() for found in _LINE_END.finditer(self.text))]
+        sizes = (len(self.encode(self.text[start:end])) for start, end in pairwise(starts))
+        return starts, list(accumulate(sizes, initial=len(self.mark)))
+
     def offset(self, index: int) -> int:
         """The byte at which the character ``index`` begins."""
-        return len(self.mark) + len(self.text[:index].encode(self.encoding))
+        starts, offsets = self._lines
+        line = bisect_right(starts, index) - 1
+        return offsets[line] + len(self.encode(self.text[starts[line] : index]))
 
     def encode(self, text: str) -> bytes:
         return text.encode(self.encoding)
 
     def place(self, index: int) -> tuple[int, int]:
         """Line and column, from 1, as editors count them; columns in characters."""
-        line, start = 1, 0
-        for found in _LINE_END.finditer(self.text, 0, index):
-            line, start = line + 1, found.end()
-        return line, index - start + 1
+        starts, _ = self._lines
+        line = bisect_right(starts, index)
+        return line, index - starts[line - 1] + 1
 
 
 def is_binary(raw: bytes) -> bool:

@@ -32,9 +32,7 @@ class Journal:
         try:
             self._stream = open(self.path, "r+b" if os.path.exists(self.path) else "w+b")
         except OSError as error:
-            raise MigrationError(
-                f"the journal {self.path} cannot be written: {error.strerror}"
-            ) from error
+            raise self._fault("written", error) from error
         self._stream.truncate(whole)
         self._stream.seek(whole)
         if not whole:
@@ -54,9 +52,15 @@ class Journal:
         self._write({"repository": repository, **outcome})
 
     def _write(self, record: dict[str, Any]) -> None:
-        self._stream.write(json.dumps(record).encode() + b"\n")
-        self._stream.flush()
-        os.fsync(self._stream.fileno())
+        try:
+            self._stream.write(json.dumps(record).encode() + b"\n")
+            self._stream.flush()
+            os.fsync(self._stream.fileno())
+        except OSError as error:
+            raise self._fault("written", error) from error
+
+    def _fault(self, what: str, error: OSError) -> MigrationError:
+        return MigrationError(f"the journal {self.path} cannot be {what}: {error.strerror}")
 
     def _read(self) -> int:
         """Take in what is done; how many bytes of the file are whole lines."""
@@ -66,9 +70,7 @@ class Journal:
         except FileNotFoundError:
             return 0
         except OSError as error:
-            raise MigrationError(
-                f"the journal {self.path} cannot be read: {error.strerror}"
-            ) from error
+            raise self._fault("read", error) from error
         whole = content.rfind(b"\n") + 1
         try:
             records = [json.loads(line) for line in content[:whole].splitlines()]

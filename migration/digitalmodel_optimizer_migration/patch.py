@@ -40,24 +40,24 @@ def hunks(raw: bytes, edits: Sequence[Edit]) -> bytes:
         return b""
     lines = _lines(raw)
     changed = _changed(lines, edits)
+    blocks = {first: (end, new) for first, end, new in changed}
     parts, shift = [], 0
     for group in _groups(changed, len(lines)):
         first, last = group
-        body, removed, added = b"", 0, 0
+        body: list[bytes] = []
+        removed = added = 0
         number = first
         while number < last:
-            block = next((item for item in changed if item[0] == number), None)
-            if block is None:
-                body += _marked(b" ", lines[number])
+            if number not in blocks:
+                body.append(_marked(b" ", lines[number]))
                 removed, added, number = removed + 1, added + 1, number + 1
                 continue
-            _, end, new = block
-            body += b"".join(_marked(b"-", line) for line in lines[number:end])
-            body += b"".join(_marked(b"+", line) for line in new)
+            end, new = blocks[number]
+            body += [_marked(b"-", line) for line in lines[number:end]]
+            body += [_marked(b"+", line) for line in new]
             removed, added, number = removed + end - number, added + len(new), end
-        parts.append(
-            b"@@ -%s +%s @@\n" % (_range(first, removed), _range(first + shift, added)) + body
-        )
+        place = (_range(first, removed), _range(first + shift, added))
+        parts += [b"@@ -%s +%s @@\n" % place, *body]
         shift += added - removed
     return b"".join(parts)
 

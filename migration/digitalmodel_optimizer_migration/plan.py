@@ -87,7 +87,7 @@ def read_candidate(path: str, choice: Choice) -> bytes | str:
     try:
         with open(path, "rb") as stream:
             if os.fstat(stream.fileno()).st_size > choice.max_bytes:
-                return HUGE
+                return f"{HUGE} (over {choice.max_bytes / 1e6:g} MB)"
             raw = stream.read()
     except OSError as error:
         return f"{UNREADABLE}: {error.strerror or error}"

@@ -6,6 +6,7 @@ import ast
 import io
 import re
 import tokenize
+import warnings
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from typing import Any
@@ -27,17 +28,14 @@ from digitalmodel_optimizer_migration.splice import splice
 
 HOSTS = ("digitalmodel", "OrcFxAPI")
 _NAMES = "|".join(rule.path[0] for rule in RULES if rule.kind == PYTHON)
-_ASSIGNED = re.compile(rf"\b(?:{_NAMES})\s*(?::[^=\n]*)?=\s*[0-9(]".encode())
-_IMPORTED = re.compile(
-    rf"^(?:\xef\xbb\xbf)?[ \t]*(?:from|import)\b.*\b(?:{'|'.join(HOSTS)})\b".encode("latin-1"),
-    re.MULTILINE,
-)
+_NAMED = re.compile(rf"\b(?:{_NAMES})\b".encode())
+_IMPORTED = re.compile(rf"\b(?:from|import)\b(?:\\\r?\n|[^\n])*?\b(?:{'|'.join(HOSTS)})\b".encode())
 _BOM = b"\xef\xbb\xbf"
 
 
 def is_candidate(raw: bytes) -> bool:
     """A cheap look: whether there is anything to parse for."""
-    return _ASSIGNED.search(raw) is not None and _IMPORTED.search(raw) is not None
+    return _NAMED.search(raw) is not None and _IMPORTED.search(raw) is not None
 
 
 def plan_python(raw: bytes, choice: Choice) -> tuple[list[Finding], list[Edit]]:
@@ -46,17 +44,16 @@ def plan_python(raw: bytes, choice: Choice) -> tuple[list[Finding], list[Edit]]:
     if not rules:
         return [], []
     try:
-        tree = ast.parse(raw)
+        tree = _parsed(raw)
+        if not _imports_a_host(tree):
+            return [], []
         source = _decoded(raw)
         hits = list(_numbers(source, rules))
     except Exception as error:  # a syntax error, of either parser, or bytes that are no text
         return _unreadable(error, decode_leniently(raw)), []
-    if not _imports_a_host(tree):
-        return [], []
     ignores = Ignores(source.text, noqa=True)
     findings, edits = [], []
-    one_each = {hit[2]: hit for hit in reversed(hits)}  # a = b = 30 is one number
-    for index, (name, value, _, word) in sorted(one_each.items()):
+    for name, value, index, word in hits:
         rule = rules[name]
         line, column = source.place(index)
         if (rule.name, line) in ignores:
@@ -70,7 +67,9 @@ def plan_python(raw: bytes, choice: Choice) -> tuple[list[Finding], list[Edit]]:
         if new:
             start = source.offset(index)
             edits.append(Edit(start, start + len(word), word.encode(), new.encode()))
-    if edits and not _only_intended(tree, splice(raw, edits), edits):
+    if edits and (misspelled := ignores.refusals()):
+        return [*findings, *misspelled], []
+    if edits and not _only_intended(tree, raw, edits):
         line = findings[0].line
         reason = "the rewritten file would read otherwise than intended"
         return [*findings, Finding("all rules", REFUSED, "", line, 1, reason)], []
@@ -87,6 +86,12 @@ def _decide(rule: Rule, value: int, word: str, choice: Choice) -> tuple[str, str
     return CHANGE, f"{word} becomes {new}", new
 
 
+def _parsed(raw: bytes) -> ast.AST:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the user's code: '\d', 1if x
+        return ast.parse(raw)
+
+
 def _decoded(raw: bytes) -> Text:
     """The text in the encoding that the file declares."""
     encoding, _ = tokenize.detect_encoding(io.BytesIO(raw).readline)
@@ -96,27 +101,35 @@ def _decoded(raw: bytes) -> Text:
 
 
 def _numbers(source: Text, rules: dict[str, Rule]) -> Iterator[tuple[str, int, int, str]]:
-    """Name, number, character and spelling of each whole number that a name of ``rules`` gets."""
+    """Name, number, character and spelling of each whole number that a name of ``rules`` gets.
+
+    In the order of the text; of ``a = b = 30``, which is one number, with the first name.
+    """
     import libcst
     from libcst.metadata import ByteSpanPositionProvider, MetadataWrapper
 
     wrapper = MetadataWrapper(libcst.parse_module(source.text), unsafe_skip_copy=True)
     spans: Any = wrapper.resolve(ByteSpanPositionProvider)
-    as_utf8 = source.text.encode()  # what LibCST counts in, whatever the file declares
+    found: dict[int, tuple[str, Any]] = {}
     waiting: list[Any] = [wrapper.module]
     while waiting:
         node = waiting.pop()
         waiting.extend(node.children)
         for name, value in _pairs(node):
             if name in rules and isinstance(value, libcst.Integer):
-                start = len(as_utf8[: spans[value].start].decode())
-                if not source.text.startswith(value.value, start):
-                    raise ValueError("its numbers cannot be found again in its text")
-                yield name, value.evaluated_value, start, value.value
+                found.setdefault(spans[value].start, (name, value))
+    as_utf8 = source.text.encode()  # what LibCST counts in, whatever the file declares
+    start = before = 0
+    for place, (name, value) in sorted(found.items()):
+        start += len(as_utf8[before:place].decode())
+        before = place
+        if not source.text.startswith(value.value, start):
+            raise ValueError("its numbers cannot be found again in its text")
+        yield name, value.evaluated_value, start, value.value
 
 
 def _pairs(node: Any) -> Iterator[tuple[str, Any]]:
-    """Keyword arguments, parameter defaults, plain and annotated assignments."""
+    """Keyword arguments, parameter defaults, assignments: plain, annotated, within expressions."""
     import libcst
 
     if isinstance(node, libcst.Arg) and node.keyword is not None:
@@ -126,7 +139,7 @@ def _pairs(node: Any) -> Iterator[tuple[str, Any]]:
     elif isinstance(node, libcst.Assign):
         for target in node.targets:
             yield _name(target.target), node.value
-    elif isinstance(node, libcst.AnnAssign) and node.value is not None:
+    elif isinstance(node, (libcst.AnnAssign, libcst.NamedExpr)) and node.value is not None:
         yield _name(node.target), node.value
 
 
@@ -157,32 +170,38 @@ def _imports_a_host(tree: ast.AST) -> bool:
     return False
 
 
-def _only_intended(before: ast.AST, rewritten: bytes, edits: Sequence[Edit]) -> bool:
+def _only_intended(before: ast.AST, raw: bytes, edits: Sequence[Edit]) -> bool:
     """Whether the rewritten file differs in as many numbers as there are edits, and in no more."""
     try:
-        after = ast.parse(rewritten)
-    except (SyntaxError, ValueError):
+        after = _parsed(splice(raw, edits))
+    except (SyntaxError, ValueError, RecursionError):
         return False
     differences = []
     for old, new in zip_longest(ast.walk(before), ast.walk(after)):
-        if type(old) is not type(new):
-            return False
-        if (
-            isinstance(old, ast.Constant)
-            and isinstance(new, ast.Constant)
-            and old.value != new.value
+        if _shape(old) == _shape(new):
+            continue
+        numbers = tuple(getattr(node, "value", None) for node in (old, new))
+        if not all(isinstance(node, ast.Constant) for node in (old, new)) or not all(
+            type(number) is int for number in numbers
         ):
-            differences.append((old.value, new.value))
-    numbers = [(int(edit.old.decode(), 0), int(edit.new)) for edit in edits]
-    same = ast.dump(_without_numbers(before)) == ast.dump(_without_numbers(after))
-    return same and sorted(map(str, differences)) == sorted(map(str, numbers))
+            return False
+        differences.append(numbers)
+    return sorted(differences) == sorted(
+        (int(edit.old.decode(), 0), int(edit.new)) for edit in edits
+    )
 
 
-def _without_numbers(tree: ast.AST) -> ast.AST:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and type(node.value) is int:
-            node.value = 0
-    return tree
+def _shape(value: Any) -> Any:
+    """What a node says beside its children, with their kinds and number."""
+    if isinstance(value, ast.AST):
+        return type(value), [_kind(getattr(value, name, None)) for name in value._fields]
+    return value
+
+
+def _kind(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_kind(item) for item in value]
+    return type(value), None if isinstance(value, ast.AST) else value
 
 
 def _unreadable(error: Exception, source: Text) -> list[Finding]:
@@ -191,4 +210,5 @@ def _unreadable(error: Exception, source: Text) -> list[Finding]:
     said = getattr(error, "msg", None) or getattr(error, "message", None) or str(error)
     reason = f"not Python that can be read: {' '.join(str(said).split())}"
     last = source.text.count("\n") + 1
-    return [Finding("all rules", REFUSED, "", min(int(line), last), int(column), reason)]
+    place = min(max(int(line), 1), last), max(int(column), 1)
+    return [Finding("all rules", REFUSED, "", *place, reason)]

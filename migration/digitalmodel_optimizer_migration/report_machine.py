@@ -2,46 +2,60 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from digitalmodel_optimizer_migration.data import CHANGE, NOTE, REFUSED, Edit, Finding
+from digitalmodel_optimizer_migration.outcome import Done, Tally
+from digitalmodel_optimizer_migration.rule import Rule
 from digitalmodel_optimizer_migration.rules import RULES
-from digitalmodel_optimizer_migration.run import Done, Tally
 
 _SARIF_LEVELS = {CHANGE: "warning", NOTE: "note", REFUSED: "error"}
 _GITHUB_LEVELS = {CHANGE: "warning", NOTE: "notice", REFUSED: "error"}
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
-def as_json(results: Iterable[Done], tally: Tally) -> dict[str, Any]:
-    """Files, findings, edits (bytes as offsets and text) and the summary."""
+def as_json(results: Iterable[Done], tally: Tally) -> Iterator[str]:
+    """Files, findings, edits (bytes as offsets and text) and the summary, in pieces of one text."""
+    yield '{"files": ['
+    yield from _items(_file(done) for done in results)
+    yield f'],\n"summary": {json.dumps(_summary(tally))}}}\n'
+
+
+def _items(items: Iterable[dict[str, Any]]) -> Iterator[str]:
+    """Items of a list, one a line, as they come: memory stays flat."""
+    for number, item in enumerate(items):
+        yield (",\n" if number else "\n") + json.dumps(item)
+
+
+def _file(done: Done) -> dict[str, Any]:
     return {
-        "files": [
-            {
-                "path": done.name,
-                "state": done.state,
-                "findings": [asdict(finding) for finding in done.plan.findings],
-                "edits": [_edit(edit) for edit in done.plan.edits],
-            }
-            for done in results
-        ],
-        "summary": {
-            "files": tally.counts.files,
-            "candidates": tally.counts.candidates,
-            "would_change": tally.would_change,
-            "changed": tally.counts.changed,
-            "refused": tally.counts.refused,
-            "skipped": dict(sorted(tally.counts.skipped.items())),
-            "rules": {name: dict(levels) for name, levels in sorted(tally.rules.items())},
-            "repositories": tally.repositories,
-            "repositories_done_before": tally.repositories_done_before,
-            "commits": list(tally.commits),
-            "failures": list(tally.failures),
-            "exit_status": tally.exit_status,
-        },
+        "path": done.name,
+        "state": done.state,
+        "findings": [asdict(finding) for finding in done.plan.findings],
+        "edits": [_edit(edit) for edit in done.plan.edits],
+    }
+
+
+def _summary(tally: Tally) -> dict[str, Any]:
+    return {
+        "files": tally.counts.files,
+        "candidates": tally.counts.candidates,
+        "would_change": tally.would_change,
+        "changed": tally.counts.changed,
+        "refused": tally.counts.refused,
+        "skipped": dict(sorted(tally.counts.skipped.items())),
+        "rules": {name: dict(levels) for name, levels in sorted(tally.rules.items())},
+        "repositories": tally.repositories,
+        "repositories_done_before": tally.repositories_done_before,
+        "commits": list(tally.commits),
+        "failures": list(tally.failures),
+        "exit_status": tally.exit_status,
     }
 
 
@@ -54,38 +68,30 @@ def _edit(edit: Edit) -> dict[str, Any]:
     }
 
 
-def as_sarif(results: Iterable[Done], tally: Tally, version: str) -> dict[str, Any]:
-    """One run; each change brings its fix as byte offsets."""
+def as_sarif(results: Iterable[Done], tally: Tally, version: str) -> Iterator[str]:
+    """One run, in pieces of one text; each change brings its fix as byte offsets."""
+    driver = {
+        "name": "digitalmodel-optimizer migrate",
+        "semanticVersion": version,
+        "rules": [_sarif_rule(rule) for rule in RULES],
+    }
+    yield f'{{"$schema": "{_SCHEMA}", "version": "2.1.0", "runs": [{{'
+    yield f'"tool": {json.dumps({"driver": driver})},\n'
+    yield '"columnKind": "unicodeCodePoints",\n"results": ['
+    yield from _items(item for done in results for item in _sarif_results(done))
+    yield f'],\n"invocations": [{json.dumps(_invocation(tally))}]}}]}}\n'
+
+
+def _invocation(tally: Tally) -> dict[str, Any]:
+    failures = [{"level": "error", "message": {"text": failure}} for failure in tally.failures]
     return {
-        "$schema": _SCHEMA,
-        "version": "2.1.0",
-        "runs": [
-            {
-                "tool": {
-                    "driver": {
-                        "name": "digitalmodel-optimizer migrate",
-                        "semanticVersion": version,
-                        "rules": [_sarif_rule(rule.name) for rule in RULES],
-                    }
-                },
-                "results": [item for done in results for item in _sarif_results(done)],
-                "invocations": [
-                    {
-                        "executionSuccessful": not tally.failures,
-                        "exitCode": tally.exit_status,
-                        "toolExecutionNotifications": [
-                            {"level": "error", "message": {"text": failure}}
-                            for failure in tally.failures
-                        ],
-                    }
-                ],
-            }
-        ],
+        "executionSuccessful": not failures,
+        "exitCode": tally.exit_status,
+        "toolExecutionNotifications": failures,
     }
 
 
-def _sarif_rule(name: str) -> dict[str, Any]:
-    rule = next(rule for rule in RULES if rule.name == name)
+def _sarif_rule(rule: Rule) -> dict[str, Any]:
     return {
         "id": rule.name,
         "shortDescription": {"text": f"{rule.key}: {rule.summary}"},
@@ -94,7 +100,8 @@ def _sarif_rule(name: str) -> dict[str, Any]:
 
 
 def _sarif_results(done: Done) -> Iterator[dict[str, Any]]:
-    artifact = {"uri": quote(done.name)}
+    name = os.fsencode(done.name)
+    artifact = {"uri": Path(done.name).as_uri() if os.path.isabs(done.name) else quote(name)}
     edits = list(done.plan.edits)
     changes = [finding for finding in done.plan.findings if finding.level == CHANGE]
     fixes = dict(zip(map(id, changes), edits, strict=False)) if len(changes) == len(edits) else {}

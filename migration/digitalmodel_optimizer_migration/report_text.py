@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from digitalmodel_optimizer_migration.data import CHANGE, NOTE, REFUSED
-from digitalmodel_optimizer_migration.run import CHANGED, LEFT, Done, Tally
+from digitalmodel_optimizer_migration.outcome import CHANGED, LEFT, Done, Tally
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -1,4 +1,4 @@
-"""Git's part: which repository a file is in, whether its tree is clean, one commit for all."""
+"""Git's part: which repository a file is in, what it ignores, what is changed, one commit."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from digitalmodel_optimizer_migration.data import MigrationError
 
 MESSAGE = "Migrate worker settings to the new defaults"
 _PATHS_AT_ONCE = 200  # a command line of Windows holds 32 kB
+# What git tells its hooks; a repository that we name is found by its name alone.
+_HOOKS = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX")
 
 
 def top_of(path: str) -> str | None:
     """The top folder of the repository that ``path`` is in; None outside of any."""
-    folder = os.path.abspath(path)
+    folder = os.path.realpath(path)
     if not os.path.isdir(folder):
         folder = os.path.dirname(folder)
     while not os.path.exists(os.path.join(folder, ".git")):
@@ -25,22 +27,58 @@ def top_of(path: str) -> str | None:
     return folder
 
 
-def why_dirty(top: str, paths: Iterable[str]) -> str:
-    """Why writing ``paths`` would mix with work that git could not bring back; empty if clean."""
-    changed = _git(top, "status", "--porcelain", "--untracked-files=no", "-z")
-    names = [entry[3:] for entry in changed.split("\0") if entry]
-    if names:
-        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-        return f"uncommitted changes ({names[0]}{more})"
+def is_bare(folder: str) -> bool:
+    """Whether ``folder`` is a repository without a work tree."""
+    return all(os.path.exists(os.path.join(folder, name)) for name in ("HEAD", "objects", "refs"))
+
+
+def excludes(top: str) -> list[str]:
+    """Files that say what to ignore beside ``.gitignore``: the user's own, then the repository's.
+
+    Where git cannot say, they are looked for in their usual places.
+    """
+    home = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
+    users, own = os.path.join(home, "git", "ignore"), os.path.join(".git", "info", "exclude")
+    try:
+        words = ("--type=path", "--default", users, "--get", "core.excludesFile")
+        users = _git(top, "config", *words).rstrip("\n")
+        own = _git(top, "rev-parse", "--git-path", "info/exclude").rstrip("\n")
+    except MigrationError:
+        pass
+    return [os.path.join(top, users), os.path.join(top, own)]
+
+
+def changed(top: str) -> list[str]:
+    """Names of the files that git keeps and that differ from its last commit, submodules aside."""
+    words = ("--porcelain", "--untracked-files=no", "--ignore-submodules=all", "--no-renames", "-z")
+    return [entry[3:] for entry in _git(top, "status", *words).split("\0") if entry]
+
+
+def committed(top: str, name: str) -> bytes:
+    """What a checkout of the last commit would write for ``name``.
+
+    :raises MigrationError: the last commit does not hold it.
+    """
+    return _git_bytes(top, "cat-file", "--filters", f"HEAD:{name}")
+
+
+def not_kept(top: str, paths: Iterable[str]) -> str:
+    """The first of ``paths`` that git does not keep; empty if it keeps all."""
     tracked: set[str] = set()
     relative = [_inside(top, path) for path in paths]
-    for chunk in _chunks(relative):
+    for start in range(0, len(relative), _PATHS_AT_ONCE):
+        chunk = relative[start : start + _PATHS_AT_ONCE]
         listed = _git(top, "--literal-pathspecs", "ls-files", "-z", "--", *chunk)
         tracked.update(listed.split("\0"))
-    unknown = [name for name in relative if name not in tracked]
-    if unknown:
-        return f"git does not keep {unknown[0]}, and could not bring it back"
-    return ""
+    return next((name for name in relative if name not in tracked), "")
+
+
+def hold_committer(top: str) -> None:
+    """Hold that git knows who commits.
+
+    :raises MigrationError: it does not, and a commit would fail.
+    """
+    _git(top, "var", "GIT_COMMITTER_IDENT")
 
 
 def commit(top: str, paths: Sequence[str], message: str) -> str:
@@ -58,25 +96,25 @@ def _inside(top: str, path: str) -> str:
     return os.path.relpath(real, os.path.realpath(top)).replace(os.sep, "/")
 
 
-def _chunks(names: Sequence[str]) -> Iterable[Sequence[str]]:
-    for start in range(0, len(names), _PATHS_AT_ONCE):
-        yield names[start : start + _PATHS_AT_ONCE]
-
-
 def _git(top: str, *words: str, given: str = "") -> str:
+    return _git_bytes(top, *words, given=given).decode("utf-8", "surrogateescape")
+
+
+def _git_bytes(top: str, *words: str, given: str = "") -> bytes:
     try:
         done = subprocess.run(
             ["git", "-C", top, *words],
             capture_output=True,
-            input=given,
-            encoding="utf-8",
-            errors="surrogateescape",
+            input=given.encode("utf-8", "surrogateescape"),
+            env={name: value for name, value in os.environ.items() if name not in _HOOKS},
             check=False,
         )
     except OSError as error:
         raise MigrationError(f"git cannot be run: {error.strerror}") from error
     if done.returncode:
-        said = " ".join((done.stderr or done.stdout).split())
+        said = " ".join((done.stderr or done.stdout).decode("utf-8", "replace").split())
         command = next(word for word in words if not word.startswith("-"))
-        raise MigrationError(f"git {command} failed in {top}: {said}")
+        raise MigrationError(
+            f"git {command} failed in {top}: {said or f'exit status {done.returncode}'}"
+        )
     return done.stdout

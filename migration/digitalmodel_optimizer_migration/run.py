@@ -12,19 +12,24 @@ from digitalmodel_optimizer_migration.data import (
     CHANGE,
     REFUSED,
     Choice,
-    Counts,
     FilePlan,
     Finding,
     MigrationError,
     RefusedError,
 )
+from digitalmodel_optimizer_migration.git_state import before_writing
 from digitalmodel_optimizer_migration.journal import Journal
+from digitalmodel_optimizer_migration.outcome import (
+    CHANGED,
+    LEFT,
+    NOTED,
+    WOULD_CHANGE,
+    Done,
+    Tally,
+)
 from digitalmodel_optimizer_migration.pool import default_jobs, plans
 from digitalmodel_optimizer_migration.walk import Filters, find_files
 from digitalmodel_optimizer_migration.writing import why_not_writable, write_plan
-
-NOTED, WOULD_CHANGE, CHANGED, LEFT = "noted", "would change", "changed", "refused"
-DONE_STATUS, NEEDED_STATUS, FAILED_STATUS, REFUSED_STATUS = 0, 1, 2, 3
 
 
 @dataclass(frozen=True)
@@ -48,45 +53,6 @@ class Request:
     jobs: int = 0
 
 
-@dataclass(frozen=True)
-class Done:
-    """One file: its plan, and what became of it. ``name`` is the path to show and to patch."""
-
-    name: str
-    plan: FilePlan
-    state: str
-
-
-@dataclass
-class Tally:
-    """What a run has to say at its end; filled while ``migrate`` goes on."""
-
-    counts: Counts = field(default_factory=Counts)
-    rules: dict[str, dict[str, int]] = field(default_factory=dict)
-    failures: list[str] = field(default_factory=list)
-    commits: list[str] = field(default_factory=list)
-    repositories: int = 0
-    repositories_done_before: int = 0
-    would_change: int = 0
-
-    def add(self, done: Done) -> None:
-        for finding in done.plan.findings:
-            levels = self.rules.setdefault(finding.rule, {})
-            levels[finding.level] = levels.get(finding.level, 0) + 1
-        self.counts.changed += done.state == CHANGED
-        self.counts.refused += done.state == LEFT
-        self.would_change += done.state == WOULD_CHANGE
-
-    @property
-    def exit_status(self) -> int:
-        """2 if anything failed, 3 if anything was refused, 1 if anything would change, else 0."""
-        if self.failures:
-            return FAILED_STATUS
-        if self.counts.refused:
-            return REFUSED_STATUS
-        return NEEDED_STATUS if self.would_change else DONE_STATUS
-
-
 def migrate(paths: Iterable[str], request: Request, tally: Tally) -> Iterator[Done]:
     """Look into ``paths``, files or folders, and yield each file that has anything to say.
 
@@ -95,8 +61,11 @@ def migrate(paths: Iterable[str], request: Request, tally: Tally) -> Iterator[Do
     roots = list(dict.fromkeys(paths))
     for root in roots:
         if not os.path.exists(root):
-            raise MigrationError(f"there is no file or folder {root}{_near(root)}")
+            near = "; the link leads nowhere" if os.path.islink(root) else _near(root)
+            raise MigrationError(f"there is no file or folder {root}{near}")
     to_write: dict[str | None, list[Done]] = {}
+    if request.commit:  # a stopped run may have written there, and not committed
+        to_write = {top: [] for root in roots if (top := repositories.top_of(root))}
     seen: set[str] = set()
     for root in roots:
         for done in _planned(root, request, tally):
@@ -111,9 +80,12 @@ def migrate(paths: Iterable[str], request: Request, tally: Tally) -> Iterator[Do
                 tally.add(done)
                 yield done
     for top, waiting in to_write.items():
-        for done in _written(top, waiting, request, tally):
-            tally.add(done)
-            yield done
+        try:
+            for done in _written(top, waiting, roots, request, tally):
+                tally.add(done)
+                yield done
+        except MigrationError as error:
+            tally.failures.append(str(error))
 
 
 def migrate_repositories(
@@ -151,7 +123,9 @@ def migrate_repositories(
 
 
 def read_repositories(path: str) -> list[str]:
-    """Folders listed in a file, one a line; ``#`` begins a comment, relative ones are the file's.
+    """Folders listed in a file, one a line; ``#`` begins a comment.
+
+    Relative ones are relative to that file.
 
     :raises MigrationError: the file cannot be read.
     """
@@ -162,7 +136,8 @@ def read_repositories(path: str) -> list[str]:
         said = getattr(error, "strerror", None) or "it is not UTF-8"
         raise MigrationError(f"the list {path} cannot be read: {said}") from error
     base = os.path.dirname(os.path.abspath(path))
-    return [os.path.join(base, line) for line in lines if line and not line.startswith("#")]
+    listed = (os.path.expanduser(line) for line in lines if line and not line.startswith("#"))
+    return list(dict.fromkeys(os.path.normpath(os.path.join(base, line)) for line in listed))
 
 
 def _one_repository(repository: str, request: Request, tally: Tally) -> Iterator[Done]:
@@ -170,6 +145,8 @@ def _one_repository(repository: str, request: Request, tally: Tally) -> Iterator
     try:
         if not os.path.isdir(repository):
             raise MigrationError("there is no such folder")
+        if repositories.is_bare(repository):
+            raise MigrationError("a bare repository has no files; clone it first")
         yield from migrate([repository], request, tally)
     except (MigrationError, OSError) as error:
         tally.failures.append(f"{repository}: {error}")
@@ -183,38 +160,46 @@ def _planned(root: str, request: Request, tally: Tally) -> Iterator[Done]:
             reason = why_not_writable(plan.path)
             plan = _refused(plan, "file", reason) if reason else plan
         state = LEFT if plan.refused else WOULD_CHANGE if plan.edits else NOTED
-        yield Done(_name(plan.path, root), plan, state)
+        yield Done(*_names(plan.path, root), plan, state)
 
 
 def _written(
-    top: str | None, waiting: list[Done], request: Request, tally: Tally
+    top: str | None, waiting: list[Done], roots: list[str], request: Request, tally: Tally
 ) -> Iterator[Done]:
-    """Write what is planned for one repository, if its tree is clean."""
+    """Write what is planned for one repository, if its tree is clean, and commit it.
+
+    :raises MigrationError: git fails.
+    """
     paths = [done.plan.path for done in waiting]
-    reason = repositories.why_dirty(top, paths) if top and not request.allow_dirty else ""
-    if reason:
-        reason += f" in {top}; commit them first, or use --allow-dirty"
-    written = []
+    if request.commit and top is None:
+        raise MigrationError(f"{paths[0]} is in no repository, so nothing is written there")
+    written, reason = before_writing(
+        top, paths, roots, request.choice, commit=request.commit, allow_dirty=request.allow_dirty
+    )
+    if reason and written and not waiting:
+        raise MigrationError(reason)
     for done in waiting:
         try:
             if reason:
                 raise RefusedError(reason)
             write_plan(done.plan, backup=request.backup)
         except RefusedError as error:
-            yield Done(
-                done.name, _refused(done.plan, "git" if reason else "file", error.reason), LEFT
-            )
+            plan = _refused(done.plan, "git" if reason else "file", error.reason)
+            yield replace(done, plan=plan, state=LEFT)
         except OSError as error:
             tally.failures.append(f"{done.plan.path} cannot be written: {error.strerror or error}")
         else:
             written.append(done.plan.path)
             yield replace(done, state=CHANGED)
-    if request.commit and written:
-        if top is None:
-            tally.failures.append(f"{written[0]} is in no repository; nothing to commit to")
-        else:
+    if request.commit and top and written and not reason:
+        try:
             name = repositories.commit(top, written, request.message)
-            tally.commits.append(f"{top}: {name}, files: {len(written)}")
+        except MigrationError as error:
+            raise MigrationError(
+                f"{error}; files written there, not committed: {len(written)}; "
+                "the same command goes on"
+            ) from error
+        tally.commits.append(f"{top}: {name}, files: {len(written)}")
 
 
 def _refused(plan: FilePlan, rule: str, reason: str) -> FilePlan:
@@ -230,16 +215,23 @@ def _top_of(folder: str) -> str | None:
     return repositories.top_of(folder)
 
 
-def _name(path: str, root: str) -> str:
-    """Relative to the working folder, or to what was asked for where that lies elsewhere."""
-    for base in (os.getcwd(), root if os.path.isdir(root) else os.path.dirname(root) or "."):
-        try:
-            name = os.path.relpath(path, base)
-        except ValueError:  # another drive
-            continue
-        if not name.startswith(os.pardir):
-            return name.replace(os.sep, "/")
-    return path.replace(os.sep, "/")
+def _names(path: str, root: str) -> tuple[str, str]:
+    """The path to show, and the one in a patch."""
+    shown = _relative(path, os.getcwd())
+    if shown:
+        return shown, shown
+    below = _relative(path, root if os.path.isdir(root) else os.path.dirname(root))
+    shown = path.replace(os.sep, "/")
+    return shown, below or shown
+
+
+def _relative(path: str, base: str) -> str:
+    """``path`` from ``base`` on, with forward slashes; empty if it does not lie there."""
+    try:
+        name = os.path.relpath(path, base)
+    except ValueError:  # another drive
+        return ""
+    return "" if name.startswith(os.pardir) else name.replace(os.sep, "/")
 
 
 def _near(root: str) -> str:

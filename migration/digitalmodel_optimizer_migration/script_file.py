@@ -28,13 +28,13 @@ def plan_script(raw: bytes, choice: Choice) -> tuple[list[Finding], list[Edit]]:
     rule = rules[0]
     ignores = Ignores(source.text)
     findings = []
-    for pattern in (_OPTION, _SETTING):
+    for pattern, instead in ((_OPTION, rule.instead), (_SETTING, "write 15")):
         for found in pattern.finditer(source.text):
             line, column = source.place(found.start())
             if (
                 int(found.group(1)) in {*rule.old, *choice.also}
                 and (rule.name, line) not in ignores
             ):
-                said = f"{found.group()}: {rule.instead}"
+                said = f"{found.group()}: {instead}"
                 findings.append(Finding(rule.name, NOTE, rule.key, line, column, said))
     return sorted(findings, key=lambda item: (item.line, item.column)), []

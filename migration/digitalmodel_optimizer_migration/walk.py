@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -12,6 +12,7 @@ from pathspec import GitIgnoreSpec
 
 from digitalmodel_optimizer_migration.data import LINK, Counts, MigrationError
 from digitalmodel_optimizer_migration.plan import KINDS
+from digitalmodel_optimizer_migration.repositories import excludes
 
 THREADS = 8  # scanning a folder waits for the disk or the network, hardly for the CPU
 # Never ours: what version control keeps, and what package managers install.
@@ -27,12 +28,13 @@ class Filters:
     exclude: tuple[str, ...] = ()
 
 
+Ignores = tuple[tuple[str, GitIgnoreSpec], ...]  # folders with their patterns, outermost first
+
+
 @dataclass(frozen=True)
 class _Folder:
     path: str
-    ignores: tuple[
-        tuple[str, GitIgnoreSpec], ...
-    ]  # of this folder and those above, outermost first
+    ignores: Ignores  # of the folders above, and of the repository
 
 
 @dataclass(frozen=True)
@@ -49,16 +51,16 @@ def find_files(root: str, filters: Filters, counts: Counts) -> Iterator[str]:
     Symbolic links are not followed: what lies in the tree is found where it lies, what lies
     outside is not ours to touch. Folders that cannot be listed count as skipped.
 
-    :raises MigrationError: ``root`` is not there.
+    :raises MigrationError: ``root`` is neither.
     """
     if os.path.isfile(root):
         yield root
         return
     if not os.path.isdir(root):
-        raise MigrationError(f"there is no file or folder {root}")
+        raise MigrationError(f"{root} is neither a file nor a folder")
     include = GitIgnoreSpec.from_lines(filters.include) if filters.include else None
     exclude = GitIgnoreSpec.from_lines(filters.exclude)
-    level = [_Folder(root, tuple(_ignores_above(root)))]
+    level = [_Folder(root, _ignores_above(root))]
     with ThreadPoolExecutor(THREADS, "migration-walk") as threads:
         while level:
             below: list[_Folder] = []
@@ -99,8 +101,11 @@ def _list(folder: _Folder) -> _Listing:
     if any(entry.name == _ENVIRONMENT for entry in found):
         return _Listing((), (), 0, "virtual environment")
     ignores = folder.ignores
-    if any(entry.name == ".gitignore" for entry in found):
-        ignores = (*ignores, *_spec(folder.path, os.path.join(folder.path, ".gitignore")))
+    names = {entry.name for entry in found}
+    if ".git" in names:  # what the repositories around it ignore is no matter of this one
+        ignores = _ignores_of(folder.path)
+    if ".gitignore" in names:
+        ignores = ignores + _spec(folder.path, os.path.join(folder.path, ".gitignore"))
     files: list[str] = []
     folders: list[_Folder] = []
     links = 0
@@ -121,7 +126,7 @@ def _is_junction(entry: os.DirEntry[str]) -> bool:
     return bool(attributes & getattr(stat, "FILE_ATTRIBUTE_REPARSE_POINT", 0))
 
 
-def _is_ignored(path: str, folder: bool, ignores: Sequence[tuple[str, GitIgnoreSpec]]) -> bool:
+def _is_ignored(path: str, folder: bool, ignores: Ignores) -> bool:
     for base, spec in reversed(ignores):  # the nearest .gitignore that says anything decides
         name = _relative(path, base) + ("/" if folder else "")
         said = spec.check_file(name).include
@@ -130,25 +135,32 @@ def _is_ignored(path: str, folder: bool, ignores: Sequence[tuple[str, GitIgnoreS
     return False
 
 
-def _ignores_above(root: str) -> Iterable[tuple[str, GitIgnoreSpec]]:
-    """A repository's own excludes, and .gitignore files between its top and ``root``."""
-    top = os.path.abspath(root)
+def _ignores_above(root: str) -> Ignores:
+    """What the repository around ``root`` ignores; nothing if ``root`` itself is ignored."""
+    root = top = os.path.abspath(root)
     between = []
     while not os.path.exists(os.path.join(top, ".git")):
         above = os.path.dirname(top)
         if above == top:
-            return []
+            return ()
         between.append(above)
         top = above
-    found = [*_spec(top, os.path.join(top, ".git", "info", "exclude"))]
+    if not between:  # what a top folder ignores is read when it is listed
+        return ()
+    found = _ignores_of(top)
     for folder in reversed(between):
         found += _spec(folder, os.path.join(folder, ".gitignore"))
-    return found
+    return () if _is_ignored(root, True, found) else found
 
 
-def _spec(base: str, path: str) -> list[tuple[str, GitIgnoreSpec]]:
+def _ignores_of(top: str) -> Ignores:
+    """What a repository ignores beside its ``.gitignore`` files."""
+    return tuple(spec for path in excludes(top) for spec in _spec(top, path))
+
+
+def _spec(base: str, path: str) -> Ignores:
     try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as stream:
-            return [(base, GitIgnoreSpec.from_lines(stream.read().splitlines()))]
+        with open(path, encoding="utf-8-sig", errors="surrogateescape") as stream:
+            return ((base, GitIgnoreSpec.from_lines(stream.read().splitlines())),)
     except (OSError, ValueError):
-        return []
+        return ()

@@ -21,7 +21,7 @@ def why_not_writable(path: str) -> str:
     except OSError as error:
         return f"it cannot be looked at: {error.strerror}"
     if stat.S_ISLNK(state.st_mode):
-        return f"a symbolic link to {os.path.realpath(path)}; name that file itself"
+        return f"it is a symbolic link to {os.path.realpath(path)}; name that file itself"
     if not stat.S_ISREG(state.st_mode):
         return "it is no regular file"
     if state.st_nlink > 1:
@@ -50,7 +50,7 @@ def write_plan(plan: FilePlan, *, backup: bool = False) -> None:
         raise RefusedError("it changed while it was looked at; run again")
     content = splice(raw, plan.edits)
     folder, name = os.path.split(os.path.abspath(plan.path))
-    handle, temporary = tempfile.mkstemp(prefix=f".{name}.", suffix=".tmp", dir=folder)
+    handle, temporary = tempfile.mkstemp(prefix=f".{name[:40]}.", suffix=".tmp", dir=folder)
     try:
         with os.fdopen(handle, "wb") as stream:
             stream.write(content)

@@ -8,6 +8,7 @@ import yaml
 
 from digitalmodel_optimizer_migration.data import RefusedError
 from digitalmodel_optimizer_migration.yaml_nodes import (
+    SCALAR,
     Document,
     Node,
     Reading,
@@ -21,13 +22,15 @@ from digitalmodel_optimizer_migration.yaml_paths import Path, places
 LARGEST_SECOND_READING = 200_000
 
 
-def confirm(text: str, document: Document, path: Path, node: Node, keep: frozenset[str]) -> None:
-    """Let ruamel.yaml find the value at ``path`` too, or where it cannot, PyYAML's own parser.
+def confirm(
+    text: str, document: Document, path: Path, nodes: Sequence[Node], keep: frozenset[str]
+) -> None:
+    """Let ruamel.yaml find the values at ``path`` too, or where it cannot, PyYAML's own parser.
 
     Neither reads all that PyYAML's C parser reads (a tab before a comment); where both refuse the
     text, that one stands alone.
 
-    :raises RefusedError: another reader finds the value elsewhere.
+    :raises RefusedError: another reader finds a value elsewhere.
     """
     from ruamel.yaml.error import YAMLError
 
@@ -38,7 +41,7 @@ def confirm(text: str, document: Document, path: Path, node: Node, keep: frozens
             reading = read_with_ruamel(text[start:end], keep)
         except (YAMLError, yaml.YAMLError, ValueError, AttributeError, AssertionError):
             continue
-        if _has(reading, path, node, start):
+        if not _lost(reading, path, nodes, start):
             return
         break
     if len(text) > LARGEST_SECOND_READING:
@@ -47,8 +50,8 @@ def confirm(text: str, document: Document, path: Path, node: Node, keep: frozens
         reading = read_with_pyyaml(text, keep)
     except (yaml.YAMLError, ValueError):
         return
-    if not _has(reading, path, node, 0):
-        raise RefusedError("two readers of YAML disagree on where this value stands", node.start)
+    if lost := _lost(reading, path, nodes, 0):
+        raise RefusedError("two readers of YAML disagree on where this value stands", lost[0].start)
 
 
 def _parts(text: str, document: Document, path: Path) -> list[tuple[int, int]]:
@@ -69,12 +72,15 @@ def _begins_a_line(text: str, index: int) -> bool:
     return index == 0 or text[index - 1] in "\r\n"
 
 
-def _has(reading: Reading, path: Path, node: Node, shift: int) -> bool:
-    return any(
-        place.value.end + shift == node.end and place.value.content == node.content
+def _lost(reading: Reading, path: Path, nodes: Sequence[Node], shift: int) -> list[Node]:
+    """Those of ``nodes`` that do not stand at ``path`` in another reading."""
+    found = {
+        (place.value.end + shift, place.value.content)
         for document in reading.documents
         for place in places(document.root, path)
-    )
+        if place.value.kind == SCALAR
+    }
+    return [node for node in nodes if (node.end, node.content) not in found]
 
 
 def compare(

@@ -241,6 +241,9 @@ class _Plan:
             for item in self.targets
         ]
         made += [self._edit(item.index, item.index, item.text) for item in self.insertions]
+        if made and (misspelled := self.ignores.refusals()):
+            self.findings += misspelled
+            return []
         return sorted(made, key=lambda edit: edit.start)
 
     def _edit(self, start: int, end: int, new: str) -> Edit:
@@ -255,8 +258,11 @@ class _Plan:
         :raises RefusedError: one of these does not hold.
         """
         source = self.source
-        for target in self.targets:
-            confirm(source.text, target.document, target.rule.path, target.place.value, _KEEP)
+        for document in self.reading.documents:
+            mine = [target for target in self.targets if target.document is document]
+            for path in dict.fromkeys(target.rule.path for target in mine):
+                nodes = [target.place.value for target in mine if target.rule.path == path]
+                confirm(source.text, document, path, nodes, _KEEP)
         result = decode(splice(raw, edits))
         after = read(result.text, _KEEP)
         compare(

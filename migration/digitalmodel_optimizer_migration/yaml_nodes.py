@@ -46,6 +46,7 @@ _KINDS = {
     "MappingStartEvent": MAPPING,
 }
 _NO_KEYS, _EXPECTS_KEY, _EXPECTS_VALUE = 0, 1, 2
+_DEEPEST = 500  # PyYAML's composer calls itself twice a level, and Python ends that at 1000
 # PyYAML's compiled parser where its wheel has it, else PyYAML's own.
 _FAST: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _resolver: Any = Resolver()
@@ -215,6 +216,7 @@ class _Builder:
         elif kind != SCALAR:
             self.open.append(node)
             self.keys.append(None)
+            self._hold_depth(event)
 
     def _is_out_of_reach(self) -> bool:
         """Whether what comes now is the value of a top-level key that no rule looks at."""
@@ -239,9 +241,15 @@ class _Builder:
                 if inside[-1] == _EXPECTS_KEY:
                     self._collection_as_key(event.start_mark.index)
                 inside.append(_EXPECTS_KEY if name == "MappingStartEvent" else _NO_KEYS)
+                self._hold_depth(event)
                 return
         if inside[-1] != _NO_KEYS:
             inside[-1] = _EXPECTS_VALUE if inside[-1] == _EXPECTS_KEY else _EXPECTS_KEY
+
+    def _hold_depth(self, event: Any) -> None:
+        if len(self.open) + len(self.passing) > _DEEPEST:
+            reason = "nested too deeply for PyYAML to read"
+            raise RefusedError(reason, event.start_mark.index)
 
     def _alias(self, event: Any) -> None:
         node = self.anchors.get(str(event.anchor))

@@ -52,32 +52,27 @@ def value_at(root: Node | None, path: Path) -> Node | None:
 
 
 def _under(mapping: Node, name: str) -> Iterator[Place]:
-    pairs = [pair for pair in _pairs(mapping, frozenset()) if _is_named(pair[0], name)]
-    for number, (key, value, merged) in enumerate(pairs, start=1):
-        last = number == len(pairs)
-        if last or not merged:  # what a merge brings in and a key of its own replaces is no fault
-            yield Place(key, value, counts=last)
+    """The values of ``name``: the mapping's own, else the one that a merge brings in."""
+    waiting, seen = [mapping], set()
+    while waiting:
+        node = waiting.pop()
+        if id(node) in seen:  # merged twice, or by itself
+            continue
+        seen.add(id(node))
+        pairs = [pair for pair in node.content if _is_named(pair[0], name)]
+        if pairs:
+            hidden = pairs[:-1] if node is mapping else ()
+            yield from (Place(key, value, counts=False) for key, value in hidden)
+            key, value = pairs[-1]
+            yield Place(key, value, counts=True)
+            return
+        merges = [value for key, value in node.content if _is_merge(key)]
+        # Of several merge keys the last one counts, of several mappings in one the first.
+        waiting += [source for value in merges for source in reversed(_sources(value))]
 
 
 def _is_named(key: Node, name: str) -> bool:
     return key.kind == SCALAR and key.content == name
-
-
-def _pairs(mapping: Node, above: frozenset[int]) -> list[tuple[Node, Node, bool]]:
-    """Pairs in the order in which PyYAML puts them into a dict, merged ones first."""
-    merged: list[tuple[Node, Node, bool]] = []
-    own = []
-    for key, value in mapping.content:
-        if _is_merge(key):
-            for source in reversed(_sources(value)):
-                if id(source) not in above:  # a mapping that merges itself
-                    inner = _pairs(source, above | {id(mapping)})
-                    merged += [
-                        (inner_key, inner_value, True) for inner_key, inner_value, _ in inner
-                    ]
-        else:
-            own.append((key, value, False))
-    return merged + own
 
 
 def _sources(value: Node) -> list[Node]:
@@ -90,8 +85,11 @@ def routes(root: Node, target: Node) -> list[Route]:
 
     :raises RefusedError: there are too many.
     """
-    found = list(dict.fromkeys(_climb(target, _edges(root), root, (), target, frozenset())))
-    if len(found) > _MOST_ROUTES:
+    try:
+        found = list(dict.fromkeys(_climb(target, _edges(root), root, (), target, frozenset())))
+    except RecursionError:
+        found = []
+    if not 0 < len(found) <= _MOST_ROUTES:
         raise RefusedError("the value is shared over too many aliases", target.start)
     return found
 

@@ -31,6 +31,8 @@ def judge(rule: Rule, node: Node, text: str, choice: Choice) -> Verdict | None:
     """What ``rule`` makes of the value ``node``; None if there is nothing to say."""
     new = dict(choice.values).get(rule.name, rule.new)
     olds = {*rule.old, *choice.also}
+    if text.startswith("{{", node.start):
+        return Verdict(NOTE, "a template, {{ ... }}, has to be rendered first")
     if node.kind != SCALAR:
         return Verdict(NOTE, f"holds a {node.kind}, which none of its readers takes")
     value = value_of(node)
@@ -59,7 +61,7 @@ def value_of(node: Node) -> Any:
     try:
         scalar = yaml.ScalarNode(node.meaning, node.content)
         return yaml.constructor.SafeConstructor().construct_object(scalar)
-    except (yaml.YAMLError, ValueError, OverflowError):
+    except Exception:  # PyYAML's constructors stumble in many ways: !!int "", !!bool x
         return _UNREADABLE
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,24 @@ def test_gitignore_files_are_heeded_as_git_does(tmp_path: Path) -> None:
     assert found(tmp_path / "keep") == ["d.yml"]
 
 
+def test_what_git_ignores_elsewhere_is_ignored(
+    repository: Callable[..., Path], git: Callable[..., str], tmp_path: Path
+) -> None:
+    (tmp_path / "users").write_text("users.yml\n")
+    git(tmp_path, "config", "--global", "core.excludesFile", str(tmp_path / "users"))
+    outer = repository(tmp_path / "outer", {"a.yml": "", "x/x.yml": ""})
+    inner = repository(outer / "inner", {"x/x.yml": ""})
+    git(inner, "worktree", "add", "--quiet", "../tree")
+    for folder in (outer, inner, outer / "tree", outer / "out" / "x"):
+        tree(folder, "users.yml", "own.yml", "x/y.yml")
+    (outer / ".gitignore").write_bytes(b"\xef\xbb\xbfx/\nout/\n")
+    (inner / ".git" / "info" / "exclude").write_text("own.yml\n")
+    within = [f"{top}/x/{name}" for top in ("inner", "tree") for name in ("x.yml", "y.yml")]
+    assert found(outer) == ["a.yml", "own.yml", *within]
+    # A folder that is asked for by name is looked into though it is ignored.
+    assert found(outer / "out" / "x") == ["own.yml", "users.yml", "x/y.yml"]
+
+
 def test_what_is_installed_or_kept_by_tools_is_left_out(tmp_path: Path) -> None:
     tree(tmp_path, ".git/a.yml", "node_modules/a.yml", "lib/site-packages/a.yml", "env/b.yml")
     tree(tmp_path, "env/pyvenv.cfg", "c.yml")
@@ -85,7 +104,7 @@ def test_binary_huge_and_unreadable_files_are_skipped_with_a_count(tmp_path: Pat
     assert counts.files == 5
     assert {**counts.skipped} == {
         "binary": 2,
-        "too large": 1,
+        "too large (over 0.002 MB)": 1,
         "unreadable: No such file or directory": 1,
     }
 
@@ -94,6 +113,15 @@ def test_a_path_that_is_not_there_says_which_is_meant(tmp_path: Path) -> None:
     tree(tmp_path, "dm_fsts.yml")
     with pytest.raises(MigrationError, match=r"did you mean .*dm_fsts\.yml\?"):
         list(migrate([str(tmp_path / "dm_fst.yml")], Request(choice()), Tally()))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are no such files")
+def test_what_is_neither_file_nor_folder_is_said(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.yml")
+    (tmp_path / "link.yml").symlink_to("gone.yml")
+    for name, said in (("pipe.yml", "neither a file nor a folder"), ("link.yml", "leads nowhere")):
+        with pytest.raises(MigrationError, match=said):
+            list(migrate([str(tmp_path / name)], Request(choice()), Tally()))
 
 
 def test_a_file_that_is_named_twice_counts_once(tmp_path: Path) -> None:

@@ -28,7 +28,11 @@ HOST = "from digitalmodel.modules.orcaflex import opp\n"
         "class A:\n    threads = 30\n    def f(self):\n        self.num_threads = 30",
         "run(threads=0x1e)",
         "run(threads=3_0)",
-        "if (threads := 8) and run(max_workers=30): pass",
+        "if (threads := 30) and run(max_workers=30): pass",
+        "run(threads=  # why\n    30)",
+        "threads = \\\n    30",
+        "threads: Annotated[int, Field(ge=1)] = 30",
+        "pattern = '\\d'; run(threads=30)  # a warning of the parser's",
     ],
 )
 @pytest.mark.parametrize("line_end", ["\n", "\r\n"])
@@ -62,9 +66,17 @@ def test_what_is_not_that_is_left_alone(line: str) -> None:
     assert check_noop(HOST + line + "\n", kind="python") == []
 
 
-def test_another_linters_noqa_is_not_ours() -> None:
-    before = HOST + "run(threads=30)  # noqa: E501\n"
-    check_transformed(before, before.replace("30", "15"), kind="python")
+@pytest.mark.parametrize("lines", ["run(threads=30)  # noqa: E501", "# noqa\nrun(threads=30)"])
+def test_another_linters_noqa_or_one_of_another_line_is_not_ours(lines: str) -> None:
+    for before in (f"{HOST}{lines}\n", f"# noqa\n{HOST}{lines}\n"):
+        check_transformed(before, before.replace("30", "15"), kind="python")
+
+
+def test_a_misspelled_rule_in_an_ignore_comment_is_refused() -> None:
+    raw = (HOST + "run(threads=30)  # digitalmodel-optimizer: ignore[python-thread]\n").encode()
+    findings, edits = plan_bytes(raw, "python", choice())
+    assert edits == []
+    assert "did you mean python-threads?" in findings[-1].message
 
 
 @pytest.mark.parametrize(
@@ -73,6 +85,9 @@ def test_another_linters_noqa_is_not_ours() -> None:
         ("import OrcFxAPI", True),
         ("import os, digitalmodel.engine as e", True),
         ("def f():\n    from OrcFxAPI import Model", True),
+        ("try: import OrcFxAPI\nexcept ImportError: pass", True),
+        ("import os, \\\n    OrcFxAPI", True),
+        ("from digitalmodel_optimizer import contract", False),
         ("import os", False),
         ("import digitalmodels", False),
         ("from .digitalmodel import x", False),
@@ -98,7 +113,9 @@ def test_a_mark_and_a_declared_encoding() -> None:
 
 
 def test_a_file_that_is_no_python_is_refused_with_its_line() -> None:
-    for text in ("print 'x'\n", "def f(:\n"):
+    (findings, _) = plan_bytes(b"# coding: x\nimport OrcFxAPI\nthreads=30\n", "python", choice())
+    assert (findings[0].level, findings[0].line, findings[0].column) == ("refused", 1, 1)
+    for text in ("print 'x'\n", "def f(:\n", f"x = {'[' * 5000}{']' * 5000}\n"):
         findings, edits = plan_bytes(f"{HOST}run(threads=30)\n{text}".encode(), "python", choice())
         assert edits == []
         assert findings[0].level == "refused"

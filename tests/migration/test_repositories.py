@@ -81,7 +81,7 @@ def test_a_list_of_repositories_one_of_them_bad(
 
 
 def test_a_failing_commit_hook_does_not_stop_the_others(
-    repository: Make, migrate: Migrate, tmp_path: Path
+    repository: Make, git: Git, migrate: Migrate, tmp_path: Path
 ) -> None:
     for name in ("one", "two"):
         repository(tmp_path / name, FILES)
@@ -89,11 +89,77 @@ def test_a_failing_commit_hook_does_not_stop_the_others(
     hook.parent.mkdir(exist_ok=True)
     hook.write_text("#!/bin/sh\necho no >&2\nexit 1\n")
     hook.chmod(0o755)
-    (tmp_path / "repos.txt").write_text("one\ntwo\n")
-    done = migrate("--write", "--commit", "--repos-from", "repos.txt")
+    (tmp_path / "repos.txt").write_text("one\ntwo\n./two\n")
+    words = ("--write", "--commit", "--repos-from", "repos.txt")
+    done = migrate(*words)
     assert done.returncode == 2
     assert b"git commit failed" in done.stderr
+    assert b"files written there, not committed: 2" in done.stderr
     assert b"two: " in done.stderr
+    hook.unlink()
+    assert b"one: " in migrate(*words).stderr
+    assert git(tmp_path / "one", "status", "--porcelain") == ""
+
+
+def test_a_commit_takes_up_what_a_stopped_run_wrote_and_nothing_else(
+    repository: Make, git: Git, migrate: Migrate, tmp_path: Path
+) -> None:
+    top = repository(tmp_path / "repo", FILES)
+    assert migrate("--write", str(top / "dm_fsts.yml")).returncode == 0
+    done = migrate("--write", "--commit", str(top / "sub"))
+    assert done.returncode == 3  # what was not asked for is somebody's work
+    assert b"uncommitted changes (dm_fsts.yml)" in done.stdout
+    (top / "other.yml").write_text("a: 1\n")
+    assert b"uncommitted changes (other.yml)" in migrate("--write", "--commit", str(top)).stdout
+    git(top, "checkout", "other.yml")
+    done = migrate("--write", "--commit", str(top))
+    assert b"files: 2" in done.stderr
+    assert git(top, "status", "--porcelain") == ""
+
+
+def test_where_a_commit_cannot_be_made_nothing_is_written(
+    repository: Make, git: Git, migrate: Migrate, tmp_path: Path
+) -> None:
+    top = repository(tmp_path / "repo", FILES)
+    git(top, "config", "--global", "--remove-section", "user")
+    git(top, "config", "user.useConfigOnly", "true")
+    (tmp_path / "loose.yml").write_text(OLD)
+    done = migrate("--write", "--commit", str(top), "loose.yml")
+    assert done.returncode == 2
+    assert b"identity unknown" in done.stderr
+    assert b"loose.yml is in no repository" in done.stderr
+    assert "30" in (top / "dm_fsts.yml").read_text()
+    assert "30" in (tmp_path / "loose.yml").read_text()
+
+
+def test_a_repository_that_git_cannot_read_does_not_stop_the_others(
+    repository: Make, git: Git, migrate: Migrate, tmp_path: Path
+) -> None:
+    repository(tmp_path / "good", FILES)
+    (tmp_path / "bad" / ".git").mkdir(parents=True)
+    (tmp_path / "bad" / "a.yml").write_text(OLD)
+    git(tmp_path, "clone", "--quiet", "--bare", "good", "bare")
+    (tmp_path / "repos.txt").write_text("bad\nbare\ngood\n")
+    for words in (("--repos-from", "repos.txt"), (".",)):
+        done = migrate("--write", *words)
+        assert done.returncode == 2
+        assert b"git status failed in" in done.stderr
+    assert "30" not in (tmp_path / "good" / "dm_fsts.yml").read_text()
+    assert b"bare: a bare repository has no files" in migrate("--repos-from", "repos.txt").stderr
+
+
+def test_worktrees_and_submodules_are_repositories_of_their_own(
+    repository: Make, git: Git, migrate: Migrate, tmp_path: Path
+) -> None:
+    repository(tmp_path / "inner", FILES)
+    top = repository(tmp_path / "outer", {"z/z/z.yml": OLD})
+    allow = ("-c", "protocol.file.allow=always")
+    git(top, *allow, "submodule", "--quiet", "add", str(tmp_path / "inner"), "a")
+    git(top, "commit", "--quiet", "--message", "a")
+    git(top, "worktree", "add", "--quiet", str(tmp_path / "tree"))
+    done = migrate("--write", "--commit", "outer", "tree")
+    assert done.returncode == 0, done.stdout
+    assert done.stderr.count(b"committed in") == 3
 
 
 def test_a_journal_lets_a_stopped_run_go_on(

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 from changes import OURS, changes, check_noop, check_transformed, choice, notes
 
+from digitalmodel_optimizer.engine.peek import BASENAMES
 from digitalmodel_optimizer_migration import (
     RULES,
+    Identity,
     MigrationError,
     chosen,
     plan_bytes,
@@ -151,6 +153,8 @@ def test_rules_are_chosen_by_name() -> None:
     assert "enable-plugins" not in left
     with pytest.raises(MigrationError, match=r"did you mean parallel-num-threads\?"):
         chosen(["parallel-num-thread"])
+    with pytest.raises(MigrationError, match="leave no rule"):
+        chosen(["parallel-threads"], ["parallel-threads"])
 
 
 def test_every_rule_says_all_there_is_to_know() -> None:
@@ -160,6 +164,11 @@ def test_every_rule_says_all_there_is_to_know() -> None:
         assert {"setting", "readers", "why"} <= set(titles)
         assert bool(rule.new) != bool(rule.instead) or rule.asked
         assert rule.new == "" or rule.check(rule.new) == rule.new
+
+
+def test_basenames_are_those_that_the_engine_knows() -> None:
+    """The migration imports nothing of ours, so it cannot ask."""
+    assert Identity().basenames == BASENAMES
 
 
 def test_the_line_of_a_finding_is_the_values() -> None:

@@ -41,6 +41,12 @@ def test_the_mode_is_kept_and_nothing_is_left_beside_it(path: Path) -> None:
     assert [item.name for item in path.parent.iterdir()] == [path.name]
 
 
+def test_a_name_may_be_as_long_as_the_system_takes(path: Path) -> None:
+    long = path.rename(path.with_name("x" * 251 + ".yml"))
+    write_plan(plan_file(str(long), choice()))
+    assert long.read_bytes() == NEW
+
+
 def test_a_backup_is_the_file_as_it_was_and_replaces_none(path: Path) -> None:
     for _ in range(2):
         path.write_bytes(OLD)

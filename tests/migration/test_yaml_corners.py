@@ -21,6 +21,7 @@ from changes import (
 
 from digitalmodel_optimizer_migration import plan_bytes, splice
 
+ODD_TAGS = [("int", ""), ("int", "x"), ("float", ""), ("bool", "x"), ("timestamp", "x")]
 BLOCK = "orcaflex:\n  parallel:\n    threads: "
 
 
@@ -55,6 +56,8 @@ def test_whatever_reads_as_the_whole_number_30_is_the_old_default(spelled: str) 
         ("' 30'", "text"),
         ("'\u202830'", "text"),
         ("on", "true or false"),
+        *((f"!!{tag} '{text}'", "unreadable") for tag, text in ODD_TAGS),
+        ("{{ threads }}", "has to be rendered first"),
         ("[30]", "holds a sequence"),
         ("{a: 30}", "holds a mapping"),
         ("30 # 15", ""),
@@ -195,6 +198,31 @@ def test_too_many_ways_are_refused_and_not_walked() -> None:
     assert time.perf_counter() - started < 5
 
 
+@pytest.mark.parametrize("merged", ["[*a{0}, *a{0}]", "*a{0}"])
+def test_merges_that_multiply_or_go_deep_end(merged: str) -> None:
+    lines = ["a0: &a0 {threads: 30}"]
+    lines += [f"a{n}: &a{n} {{<<: {merged.format(n - 1)}}}" for n in range(1, 1500)]
+    text = OURS + "\n".join(lines) + "\norcaflex: {parallel: {<<: *a1499}}\n"
+    check_refused(text, "too many aliases")
+
+
+def test_of_several_merges_the_last_key_and_the_first_mapping_count() -> None:
+    both = OURS + "a: &a {threads: 30}\nb: &b {threads: 8}\norcaflex:\n  parallel: "
+    for merges, number in (("{<<: *a, <<: *b}", 8), ("{<<: [*a, *b]}", 30)):
+        text = both + merges + "\n"
+        (document,) = loaded(text.encode())
+        assert document["orcaflex"]["parallel"]["threads"] == number
+        findings, _ = plan_bytes(text.encode(), "yaml", choice())
+        assert bool(changes(findings)) is (number == 30)
+
+
+def test_many_findings_take_linear_time() -> None:
+    text = OURS + "orcaflex:\n  parallel:\n" + "    threads: 30\n" * 5000
+    started = time.perf_counter()
+    check_transformed(text, text.replace("30", "15"))
+    assert time.perf_counter() - started < 30  # minutes, where each is looked for from the start
+
+
 def test_documents_are_judged_one_by_one_and_go_on_with_the_identity_before() -> None:
     text = (
         "library: digitalmodel\n---\norcaflex: {parallel: {threads: 30}}\n"
@@ -333,10 +361,14 @@ def test_a_file_of_ten_megabytes() -> None:
     assert splice(raw, edits) == before.replace("threads: 30\n", "threads: 15\n").encode()
 
 
-def test_deep_nesting_is_no_crash() -> None:
-    deep = OURS + "a: " + "[" * 3000 + "]" * 3000 + "\norcaflex: {parallel: {threads: 30}}\n"
-    findings, _ = plan_bytes(deep.encode(), "yaml", choice())
-    assert findings
+@pytest.mark.parametrize("key", ["a", "orcaflex"])
+def test_what_is_nested_too_deeply_for_pyyaml_is_refused(key: str) -> None:
+    for levels in (400, 100_000):
+        text = OURS + f"{key}: {'[' * levels}{']' * levels}\nparallel: {{num_threads: 30}}\n"
+        if levels == 400:
+            check_transformed(text, text.replace("30", "15"))
+        else:
+            check_refused(text, "nested too deeply")
 
 
 @pytest.mark.parametrize(
@@ -344,7 +376,7 @@ def test_deep_nesting_is_no_crash() -> None:
     [
         ("# digitalmodel-optimizer: ignore[orcaflex-parallel-threads] needs 30", 0),
         ("# digitalmodel-optimizer: ignore", 0),
-        ("# Digitalmodel-Optimizer:ignore[a, orcaflex-parallel-threads]", 0),
+        ("# Digitalmodel-Optimizer:ignore[python-threads, orcaflex-parallel-threads]", 0),
         ("# digitalmodel-optimizer: ignore[parallel-num-threads]", 1),
         ("# digitalmodel-optimizer: see below", 1),
     ],
@@ -361,6 +393,13 @@ def test_an_ignore_comment_on_the_line_above_it_or_on_top_of_the_file(
     for text in texts:
         findings, _ = plan_bytes(text.encode(), "yaml", choice())
         assert len(changes(findings)) == rules, text
+
+
+def test_a_misspelled_rule_in_an_ignore_comment_is_refused_before_anything_is_rewritten() -> None:
+    comment = " # digitalmodel-optimizer: ignore[orcaflex-parallel-thread]\n"
+    text = OURS + BLOCK + "30" + comment
+    assert check_refused(text, "did you mean orcaflex-parallel-threads?").line == 4
+    check_noop(OURS + BLOCK + "15" + comment)
 
 
 def test_a_comment_elsewhere_ignores_nothing() -> None:

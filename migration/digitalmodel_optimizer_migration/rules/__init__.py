@@ -48,17 +48,28 @@ def rule_named(name: str) -> Rule:
     """The rule of that name; MigrationError with the nearest right name if there is none."""
     if name in BY_NAME:
         return BY_NAME[name]
+    raise MigrationError(no_rule(name))
+
+
+def no_rule(name: str) -> str:
+    """What to say of a name that is no rule's."""
     near = difflib.get_close_matches(name, list(BY_NAME), n=1)
-    hint = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(BY_NAME)}"
-    raise MigrationError(f"there is no rule {name}{hint}")
+    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(BY_NAME)}"
+    return f"there is no rule {name}; {hint}"
 
 
 def chosen(only: Iterable[str] = (), skip: Iterable[str] = ()) -> tuple[str, ...]:
-    """Names of the rules that look: those of ``only``, else all that need not be asked for."""
+    """Names of the rules that look: those of ``only``, else all that need not be asked for.
+
+    :raises MigrationError: a name is no rule's, or no rule is left.
+    """
     wanted = [rule_named(name).name for name in only]
     left_out = {rule_named(name).name for name in skip}
     names = wanted or [rule.name for rule in RULES if not rule.asked]
-    return tuple(name for name in BY_NAME if name in names and name not in left_out)
+    names = [name for name in BY_NAME if name in names and name not in left_out]
+    if not names:
+        raise MigrationError("--only and --skip leave no rule")
+    return tuple(names)
 
 
 def set_values(assignments: Iterable[str]) -> tuple[tuple[str, str], ...]:

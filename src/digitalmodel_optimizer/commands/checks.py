@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from digitalmodel_optimizer.commands.configuration import (
-    BASENAMES,
     Configuration,
     base_places,
     find_base,
@@ -22,6 +21,7 @@ from digitalmodel_optimizer.commands.findings import FAIL, OK, WARN, Check
 from digitalmodel_optimizer.commands.installed import ON, InstalledPlugin, look_at_plugins
 from digitalmodel_optimizer.commands.machine_checks import check_backends, check_budgets
 from digitalmodel_optimizer.contract import OptimizerError, Settings, SettingsError
+from digitalmodel_optimizer.engine.peek import BASENAMES
 
 __all__ = ["FAIL", "OK", "WARN", "Check", "all_checks"]
 

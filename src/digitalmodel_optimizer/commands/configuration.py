@@ -9,8 +9,6 @@ from typing import Any
 
 from digitalmodel_optimizer.yaml_files import TEST_DATA, read_mapping
 
-BASENAMES = ("orcaflex", "orcaflex_analysis", "orcaflex_post_process")
-
 
 @dataclass(frozen=True)
 class Configuration:

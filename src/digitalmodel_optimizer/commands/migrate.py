@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import json
+import io
+import math
 import sys
 from collections.abc import Iterator
 from enum import Enum
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -90,7 +92,7 @@ def command(
         float, typer.Option(metavar="MB", min=0.001, help="Skip larger files.")
     ] = 16.0,
     jobs: Annotated[
-        int, typer.Option(metavar="N", min=0, help="Processes that parse; 0 chooses.")
+        int, typer.Option(metavar="N", min=0, max=61, help="Processes that parse; 0 chooses.")
     ] = 0,
     list_rules: Annotated[
         bool, typer.Option("--list-rules", help="List the rules and end.")
@@ -122,6 +124,9 @@ def command(
     from digitalmodel_optimizer_migration.repositories import MESSAGE
     from digitalmodel_optimizer_migration.rules import ENABLE_PLUGINS
 
+    for stream in (sys.stdout, sys.stderr):  # a file's name may hold what they cannot print
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         if list_rules or explain or template:
             _tell(explain, template, output)
@@ -136,6 +141,8 @@ def command(
                 "--message needs --commit": message is not None and not commit,
                 "--journal needs --repos-from": journal is not None and repos_from is None,
                 "--output needs --template": output is not None,
+                "--diff goes with --format text": diff and form is not Format.text,
+                "--max-size takes a number of megabytes": not math.isfinite(max_size),
             }
         )
         names = chosen(only or (), skip or ())
@@ -155,6 +162,11 @@ def command(
         status = _run(paths or [], repos_from, journal, request, form, show_diff)
     except MigrationError as error:
         _say(str(error))
+        raise typer.Exit(_USAGE_STATUS) from None
+    except BrokenPipeError:
+        raise
+    except OSError as error:  # standard output is full, above all
+        _say(f"stopped: {error.strerror or error}")
         raise typer.Exit(_USAGE_STATUS) from None
     except KeyboardInterrupt:
         _say("interrupted; files are as they were or as they shall be, the same command goes on")
@@ -194,7 +206,7 @@ def _run(
     if form is Format.text:
         _print_text(results, tally, request.write, show_diff)
     elif form is Format.github:
-        _print_github(results, tally)
+        _print_github(results, tally, request.write)
     else:
         _print_json(results, tally, form)
     return tally.exit_status
@@ -213,7 +225,7 @@ def _print_text(results: Iterator[Done], tally: Tally, written: bool, show_diff:
 
     for done in results:
         if show_diff and done.plan.diff:
-            _write_bytes(header(done.name) + done.plan.diff)
+            _write_bytes(header(done.patched) + done.plan.diff)
         for line in finding_lines(done):
             typer.echo(line, err=show_diff)
     console = Console(stderr=True, highlight=False, markup=False, emoji=False)
@@ -224,14 +236,14 @@ def _print_text(results: Iterator[Done], tally: Tally, written: bool, show_diff:
         typer.echo(line, err=True)
 
 
-def _print_github(results: Iterator[Done], tally: Tally) -> None:
+def _print_github(results: Iterator[Done], tally: Tally, written: bool) -> None:
     from digitalmodel_optimizer_migration.report_machine import as_github
     from digitalmodel_optimizer_migration.report_text import summary_lines
 
     for done in results:
         for line in as_github(done):
             typer.echo(line)
-    for line in summary_lines(tally, written=False):
+    for line in summary_lines(tally, written=written):
         typer.echo(line, err=True)
 
 
@@ -239,11 +251,11 @@ def _print_json(results: Iterator[Done], tally: Tally, form: Format) -> None:
     from digitalmodel_optimizer import __version__
     from digitalmodel_optimizer_migration.report_machine import as_json, as_sarif
 
-    if form is Format.sarif:
-        content = as_sarif(list(results), tally, __version__)
-    else:
-        content = as_json(list(results), tally)
-    typer.echo(json.dumps(content, indent=1))
+    first = next(results, None)  # what is wrong from the start is said before anything is printed
+    found = () if first is None else chain([first], results)
+    sarif = form is Format.sarif
+    for text in as_sarif(found, tally, __version__) if sarif else as_json(found, tally):
+        typer.echo(text, nl=False)
 
 
 def _write_bytes(content: bytes) -> None:

@@ -19,7 +19,7 @@ from digitalmodel_optimizer.settings import is_enabled
 RUN_VARIABLE = "DIGITALMODEL_OPTIMIZER_RUN"
 _NEEDLE = b"parallel"
 _PERHAPS = {"orcaflex": {"parallel": {"enabled": True}}}
-_BASENAMES = ("orcaflex", "orcaflex_analysis", "orcaflex_post_process")
+BASENAMES = ("orcaflex", "orcaflex_analysis", "orcaflex_post_process")
 
 
 def is_host_command() -> bool:
@@ -60,7 +60,7 @@ def host_arguments() -> list[str]:
 
 def _configurations(arguments: list[str]) -> Iterator[Path]:
     tests = Path("src", "digitalmodel", "tests", "test_data")
-    for basename in _BASENAMES:
+    for basename in BASENAMES:
         yield tests / f"{basename}.yml"
     yield from _packaged_base_configurations()
     for argument in arguments[:1]:
@@ -72,7 +72,7 @@ def _packaged_base_configurations() -> Iterator[Path]:
     spec = sys.modules.get("digitalmodel")
     folders = list(getattr(spec, "__path__", ())) if spec is not None else _package_folders()
     for folder in folders:
-        for basename in _BASENAMES:
+        for basename in BASENAMES:
             yield Path(folder, "base_configs", "modules", basename, f"{basename}.yml")
 
 
