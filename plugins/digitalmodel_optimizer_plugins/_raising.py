@@ -1,0 +1,50 @@
+"""More workers than the size class begins with, while those that run keep their cores busy.
+
+The table of size classes knows nothing of the machine's disk. Workers that wait for it would wait
+longer beside others; workers that compute show that cores, of which there are more, are what the
+batch lacks. So the number is doubled once a second until a budget or an idle worker says stop.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from digitalmodel_optimizer.contract import Adjustment, Progress
+
+# Workers that use less of a core than this wait for something else.
+BUSY_SHARE = 0.6
+# The work that is left must be so many times the start of a worker for a new one to pay.
+WORTH_STARTS = 2.0
+# Available memory below so many times the reserve is a reason not to start more.
+CALM_MEMORY = 1.25
+
+
+@dataclass
+class Raiser:
+    """One batch's; ``most`` is the number that all budgets allow."""
+
+    most: int = 0
+    start_s: float = 1.5
+    _limit: int = 0
+
+    def advise(self, progress: Progress, available_mb: float, reserve_mb: float) -> Adjustment | None:
+        """The limit to go to, or None; the caller is expected to follow."""
+        limit, running = progress.workers_limit, len(progress.running)
+        if limit < self._limit:  # somebody had a reason to lower it
+            self.most = limit
+        self._limit = limit
+        busy = progress.busy_cores
+        left_s = progress.remaining_s
+        if (
+            limit >= self.most
+            or not progress.upcoming
+            or running < limit
+            or busy is None
+            or busy < BUSY_SHARE * running
+            or available_mb < CALM_MEMORY * reserve_mb
+            or (left_s is not None and left_s < WORTH_STARTS * self.start_s)
+        ):
+            return None
+        self._limit = min(self.most, 2 * limit)
+        reason = f"{limit} keep {busy:.0f} cores busy, and the budgets allow {self.most}"
+        return Adjustment(self._limit, reason)
