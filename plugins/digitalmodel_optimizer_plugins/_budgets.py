@@ -1,8 +1,9 @@
 """How many workers a group of files gets: size class, four budgets, ceiling, and start cost.
 
 Each bound is a :class:`Limit` that knows its own words; the lowest decides, the others are named
-in the reason. The size class alone is a starting point: where it decides, the workers may be raised
-while the batch runs, as far as the other bounds allow (:mod:`._raising`). Nothing here looks at the machine or at a clock: figures in, figures out.
+in the reason. The size class is a starting point, and so is work that is only assumed: where they
+decide, the workers may be raised while the batch runs, as far as the budgets allow
+(:mod:`._raising`). Nothing here looks at the machine or at a clock: figures in, figures out.
 """
 
 from __future__ import annotations
@@ -74,13 +75,15 @@ def allocate(
     size_class = _size_class_limit(group, options["size_classes"])
     limits = [*budgets, size_class]
     work = _Work(files, cpus, measured, settings, options)
-    limits += work.start_limit(min(limit.allows for limit in limits))
+    starts = work.start_limit(min(limit.allows for limit in limits))
+    limits += starts
     decisive = min(limits, key=lambda limit: limit.allows)
     workers = max(1, decisive.allows)
     most = workers
-    if decisive is size_class and options["raise_workers"]:
+    if options["raise_workers"] and workers > 1 and decisive in (size_class, *starts):
         most = max(workers, min(limit.allows for limit in budgets))
-        most = most if work.soonest(most) > workers else workers
+        if measured.files and work.soonest(most) <= workers:
+            most = workers
     native = cpus // most if options["native_threads"] == AUTO else options["native_threads"]
     native = max(1, min(native, cpus))
     return Allocation(

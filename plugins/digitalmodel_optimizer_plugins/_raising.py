@@ -14,7 +14,9 @@ from digitalmodel_optimizer.contract import Adjustment, Progress
 # Workers that use less of a core than this wait for something else.
 BUSY_SHARE = 0.6
 # The work that is left must be so many times the start of a worker for a new one to pay.
-WORTH_STARTS = 2.0
+WORTH_STARTS = 3.0
+# The present rate is that of so many last seconds.
+RECENT_S = 1.0
 # Available memory below so many times the reserve is a reason not to start more.
 CALM_MEMORY = 1.25
 
@@ -34,7 +36,6 @@ class Raiser:
             self.most = limit
         self._limit = limit
         busy = progress.busy_cores
-        left_s = progress.remaining_s
         if (
             limit >= self.most
             or not progress.upcoming
@@ -42,9 +43,20 @@ class Raiser:
             or busy is None
             or busy < BUSY_SHARE * running
             or available_mb < CALM_MEMORY * reserve_mb
-            or (left_s is not None and left_s < WORTH_STARTS * self.start_s)
+            or _left_s(progress) < WORTH_STARTS * self.start_s
         ):
             return None
         self._limit = min(self.most, 2 * limit)
         reason = f"{limit} keep {busy:.0f} cores busy, and the budgets allow {self.most}"
         return Adjustment(self._limit, reason)
+
+
+def _left_s(progress: Progress) -> float:
+    """Seconds that are left as it goes now; before the first file is done, at least so many."""
+    since_s = progress.elapsed_s - RECENT_S
+    recent = sum(when_s > since_s for when_s in progress.finished_s)
+    if recent:
+        return RECENT_S * len(progress.upcoming) / recent
+    if (left_s := progress.remaining_s) is not None:
+        return left_s
+    return progress.elapsed_s * len(progress.upcoming) / max(1, progress.workers_limit)

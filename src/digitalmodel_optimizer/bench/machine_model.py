@@ -40,10 +40,11 @@ class Costs:
     """What work costs on one core of the measured machine.
 
     ``start_s``: a new worker process up to its first file; ``ready_s`` the same for one that was
-    started early; ``spawn_s`` what either takes of the parent. ``file_s`` a file of any size in a
-    worker, ``mb_s`` each MB of it; ``turn_s`` the parent, from a worker's file to its next.
-    ``batch_s`` what comes before the first file and after the last, ``merge_s`` each file's share
-    of that, ``stop_s`` each worker's. ``contention``: the share by which all of it takes longer
+    started early; ``spawn_s`` what the parent has to do to start one. ``file_s`` a file of any size
+    in a worker, ``mb_s`` each MB of it, ``grow_s`` each MB by which it is larger than the worker's
+    files before it: memory that the system has to hand out first. ``turn_s`` the parent, from a
+    worker's file to its next. ``batch_s`` what comes before the first file and after the last,
+    ``merge_s`` each file's share of that. ``contention``: the share by which all of it takes longer
     when every core is busy. ``memory_factor`` and ``worker_memory_mb``: what a file takes of memory
     per MB, and a worker without one.
     """
@@ -55,15 +56,16 @@ class Costs:
     batch_s: float
     ready_s: float = 0.0
     spawn_s: float = 0.0
+    grow_s: float = 0.0
     merge_s: float = 0.0
-    stop_s: float = 0.0
     contention: float = 0.0
     memory_factor: float = ASSUMED_MEMORY_FACTOR
     worker_memory_mb: float = 200.0
 
-    def seconds(self, size_mb: float) -> float:
-        """One file in a worker that has all it needs."""
-        return self.file_s + self.mb_s * size_mb
+    def seconds(self, size_mb: float, before_mb: float = 0.0) -> float:
+        """One file in a worker whose largest file so far had ``before_mb``."""
+        grown_mb = max(0.0, size_mb - before_mb)
+        return self.file_s + self.mb_s * size_mb + self.grow_s * grown_mb
 
     def with_assumed_memory(self) -> Costs:
         """With a file's memory as it is assumed for OrcaFlex, whatever was measured."""
@@ -147,7 +149,8 @@ class _Run:
         self.slices = MOST_SLICES if most >= machine.cores else MOST_SLICES_UNSHARED
         self.free_mb = machine.memory_mb - most * costs.worker_memory_mb
         self.room = self.environment.event()
-        self.idle, self.ready, self.started = 0, ready, 0
+        self.idle: list[float] = []  # the largest file that each of them has had
+        self.ready, self.started = ready, 0
         self.taken_mb, self.peak_mb = 0.0, 0.0
         self.running: dict[int, SimulationFile] = {}
         self.finished_s: list[float] = []
@@ -160,7 +163,7 @@ class _Run:
         while len(self.finished_s) < len(self.files):
             self.environment.step()
         costs = self.costs
-        rest_s = costs.batch_s + costs.merge_s * len(self.files) + costs.stop_s * self.started
+        rest_s = costs.batch_s + costs.merge_s * len(self.files)
         return Simulated(
             workers=self.started,
             elapsed_s=self.environment.now + rest_s,
@@ -186,8 +189,9 @@ class _Run:
             self.environment.process(self._file(file, needed_mb))
 
     def _file(self, file: SimulationFile, needed_mb: float) -> Iterator[Any]:
+        before_mb = 0.0
         if self.idle:
-            self.idle -= 1
+            before_mb = self.idle.pop()
         else:
             self.started += 1
             early, self.ready = self.ready > 0, max(0, self.ready - 1)
@@ -199,9 +203,9 @@ class _Run:
             yield licence
             self.waited["licence"] += self.environment.now - since
             yield from self._read(file.size_mb)
-            yield from self._compute(self.costs.seconds(file.size_mb))
+            yield from self._compute(self.costs.seconds(file.size_mb, before_mb))
         yield from self._in_parent(self.costs.turn_s)
-        self.idle += 1
+        self.idle.append(max(before_mb, file.size_mb))
         self.taken_mb -= needed_mb
         del self.running[file.index]
         self.finished_s.append(self.environment.now)

@@ -89,7 +89,7 @@ class Trace:
 
 
 def fit_costs(traces: Sequence[Trace]) -> Costs:
-    """The costs, from the small and the large files in one worker and in two.
+    """The costs, from the small and the large files in one worker, and in two how it slows down.
 
     Every figure is a median over all rounds. The batch of mixed sizes, and runs with more workers
     than two, take no part in this: the model is checked against them.
@@ -100,10 +100,14 @@ def fit_costs(traces: Sequence[Trace]) -> Costs:
     file_s, mb_s = fit_line(sizes_mb, took_s)
     file_s, mb_s = max(0.0, file_s), max(0.0, mb_s)
 
+    first_s = _median(t.files[0].took_s for t in ones[LARGE])
+    grow_s = max(0.0, first_s - took_s[1]) / sizes_mb[1]
+
     def began_s(ready: int) -> float:
-        """Until a lone worker has its second file, less what the first takes of a usual one."""
+        """Until a lone worker has done its first file, less what that takes of itself."""
         firsts = [t.files[0] for t in ones[SMALL] if t.ready == ready]
-        return _median(span.ended_s - file_s - mb_s * span.size_mb for span in firsts)
+        usual_s = file_s + (mb_s + grow_s) * sizes_mb[0]
+        return max(0.0, _median(span.ended_s for span in firsts) - usual_s)
 
     gaps_s = [
         after.began_s - before.ended_s
@@ -112,24 +116,23 @@ def fit_costs(traces: Sequence[Trace]) -> Costs:
         for before, after in itertools.pairwise(spans)
     ]
     counts = [len(ones[name][0].files) for name in ones]
-    rests_s = [_median(t.rest_s for t in ones[name] if t.ready) for name in ones]
-    batch_s, merge_s = fit_line(counts, rests_s)
-    late = [
-        _median(t.parent_cpu_s for t in _chosen(traces, SMALL, workers) if not t.ready)
-        for workers in (1, 2)
-    ]
-    spawn_s = max(0.0, late[1] - late[0])
-    stop_s = _median(t.rest_s for t in _chosen(traces, SMALL, 2) if t.ready) - rests_s[0]
+    batch_s, merge_s = fit_line(counts, [_median(t.rest_s for t in ones[name]) for name in ones])
+    if merge_s < 0:
+        batch_s, merge_s = _median(t.rest_s for name in ones for t in ones[name]), 0.0
+    late, early = (
+        _median(t.parent_cpu_s for t in ones[SMALL] if t.ready == ready) for ready in (0, 1)
+    )
+    spawn_s = max(0.0, late - early)
     return Costs(
         start_s=max(0.0, began_s(0) - spawn_s),
-        ready_s=max(0.0, began_s(1)),
+        ready_s=began_s(1),
         spawn_s=spawn_s,
         file_s=file_s,
         mb_s=mb_s,
+        grow_s=grow_s,
         turn_s=_median(gaps_s),
-        batch_s=max(0.0, batch_s - stop_s),
-        merge_s=max(0.0, merge_s),
-        stop_s=max(0.0, stop_s),
+        batch_s=max(0.0, batch_s),
+        merge_s=merge_s,
         contention=max(0.0, _slowdown(traces) - 1.0),
         memory_factor=max(s.growth_mb / s.size_mb for t in ones[LARGE] for s in t.files),
     )

@@ -28,9 +28,9 @@ _DURATION_S = 300.0
 SUITES = {
     name: Suite(f"scaling-{name}", f"{name} files", sizes_mb, duration_s=_DURATION_S)
     for name, sizes_mb in (
-        (SMALL, (6.7,) * 40),
-        (LARGE, (140.0,) * 6),
-        (MIXED, (*(6.7,) * 24, *(40.0,) * 4, *(140.0,) * 2)),
+        (SMALL, (6.7,) * 80),
+        (LARGE, (140.0,) * 10),
+        (MIXED, (*(6.7,) * 40, *(40.0,) * 6, *(140.0,) * 3)),
     )
 }
 CHECKED_WORKERS = (1, 2, 4)
