@@ -2,7 +2,8 @@
 
 The table of size classes knows nothing of the machine's disk. Workers that wait for it would wait
 longer beside others; workers that compute show that cores, of which there are more, are what the
-batch lacks. So the number is doubled once a second until a budget or an idle worker says stop.
+batch lacks. So the number is raised by steps, until a budget or an idle worker says stop; each step
+waits until the workers of the last one have started.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ from dataclasses import dataclass
 
 from digitalmodel_optimizer.contract import Adjustment, Progress
 
+FACTOR = 4
 # Workers that use less of a core than this wait for something else.
 BUSY_SHARE = 0.6
-# The work that is left must be so many times the start of a worker for a new one to pay.
+# The work that is left for each worker must be so many times its start for a new one to pay.
 WORTH_STARTS = 3.0
 # The present rate is that of so many last seconds.
 RECENT_S = 1.0
@@ -28,6 +30,7 @@ class Raiser:
     most: int = 0
     start_s: float = 1.5
     _limit: int = 0
+    _raised_at_s: float = 0.0
 
     def advise(self, progress: Progress, available_mb: float, reserve_mb: float) -> Adjustment | None:
         """The limit to go to, or None; the caller is expected to follow."""
@@ -38,17 +41,21 @@ class Raiser:
         busy = progress.busy_cores
         if (
             limit >= self.most
+            or progress.elapsed_s < self._raised_at_s + self.start_s
             or not progress.upcoming
             or running < limit
             or busy is None
             or busy < BUSY_SHARE * running
             or available_mb < CALM_MEMORY * reserve_mb
-            or _left_s(progress) < WORTH_STARTS * self.start_s
         ):
             return None
-        self._limit = min(self.most, 2 * limit)
+        paying = int(_left_s(progress) * limit / max(WORTH_STARTS * self.start_s, 1e-3))
+        raised = min(self.most, FACTOR * limit, paying)
+        if raised <= limit:
+            return None
+        self._limit, self._raised_at_s = raised, progress.elapsed_s
         reason = f"{limit} keep {busy:.0f} cores busy, and the budgets allow {self.most}"
-        return Adjustment(self._limit, reason)
+        return Adjustment(raised, reason)
 
 
 def _left_s(progress: Progress) -> float:

@@ -73,8 +73,13 @@ def test_the_parent_takes_one_result_after_the_other() -> None:
 
 
 def test_the_parent_starts_one_worker_after_the_other() -> None:
-    costs = Costs(1.0, 1.0, 0.0, 0.0, 0.0, spawn_s=0.5)
-    assert simulate([1.0] * 4, 4, ROOMY, costs).elapsed_s == pytest.approx(4 * 0.5 + 2.0)
+    costs = Costs(1.0, 9.0, 0.0, 0.0, 0.0, spawn_s=0.5)
+    assert simulate([1.0] * 4, 4, ROOMY, costs).elapsed_s == pytest.approx(4 * 0.5 + 1.0 + 9.0)
+
+
+def test_no_file_waits_for_a_start_while_a_worker_is_free() -> None:
+    costs = Costs(5.0, 1.0, 0.0, 0.0, 0.0, ready_s=0.0)
+    assert simulate([1.0] * 4, 2, ROOMY, costs, ready=1).elapsed_s == pytest.approx(4.0)
 
 
 def test_workers_that_were_started_early_begin_at_once() -> None:

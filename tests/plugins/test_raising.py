@@ -47,7 +47,7 @@ def progress(limit: int, **changes: Any) -> Progress:
         "files_failed": 0,
         "size_total_mb": 300_000.0,
         "size_done_mb": 0.0,
-        "elapsed_s": 1.0,
+        "elapsed_s": 2.0,
         "memory_available_mb": 200_000.0,
         "busy_cores": float(running),
     }
@@ -64,11 +64,20 @@ def advised(raiser: Raiser, now: Progress, available_mb: float = 200_000.0) -> i
     return None if answer is None else answer.workers
 
 
-def test_workers_that_keep_their_cores_busy_are_doubled_up_to_what_the_budgets_allow() -> None:
+def test_workers_that_keep_their_cores_busy_are_raised_to_what_the_budgets_allow() -> None:
     raiser = Raiser(most=46)
-    limits = (10, 20, 40, 46)
-    found = [advised(raiser, progress(limit, elapsed_s=n)) for n, limit in enumerate(limits, 1)]
-    assert found == [20, 40, 46, None]
+    found = [
+        advised(raiser, progress(limit, elapsed_s=elapsed_s))
+        for elapsed_s, limit in ((1.0, 10), (2.0, 10), (3.0, 40), (4.0, 40), (6.0, 46))
+    ]
+    assert found == [None, 40, None, 46, None], "a step waits for the workers of the last one"
+
+
+def test_no_more_are_started_than_the_work_that_is_left_will_pay() -> None:
+    done = {"files_done": 100, "size_done_mb": 150_000.0, "elapsed_s": 20.0}
+    slow = tuple(n / 5 for n in range(1, 101))  # 5 a second: 60 files are 12 s
+    left = progress(10, upcoming=60, **done, finished_s=slow)
+    assert advised(Raiser(most=46), left) == 26, "each has 3 starts of 1.5 s to do"
 
 
 @pytest.mark.parametrize(
@@ -79,7 +88,7 @@ def test_workers_that_keep_their_cores_busy_are_doubled_up_to_what_the_budgets_a
         ({"running": 9, "busy_cores": 10.0}, 200_000.0),
         ({"upcoming": 0}, 200_000.0),
         ({}, 13_000.0),
-        ({"files_done": 190, "size_done_mb": 285_000.0, "elapsed_s": 10.0}, 200_000.0),
+        ({"files_done": 195, "size_done_mb": 292_500.0, "elapsed_s": 90.0}, 200_000.0),
     ],
     ids=["wait for the disk", "not known", "not all in use", "no more files", "memory", "the end"],
 )
@@ -89,9 +98,9 @@ def test_nothing_is_raised_without_a_reason(changes: dict[str, Any], available_m
 
 def test_what_somebody_lowered_stays_low() -> None:
     raiser = Raiser(most=46)
-    assert advised(raiser, progress(10)) == 20
-    assert advised(raiser, progress(9)) is None, "a licence was refused"
-    assert advised(raiser, progress(9)) is None
+    assert advised(raiser, progress(10)) == 40
+    assert advised(raiser, progress(9, elapsed_s=5.0)) is None, "a licence was refused"
+    assert advised(raiser, progress(9, elapsed_s=9.0)) is None
 
 
 def allocate(size_mb: float, files: int = 200, machine: Machine = BIG, **options: Any) -> Allocation:
@@ -139,8 +148,8 @@ def test_a_single_worker_is_not_raised() -> None:
 
 
 def test_before_the_first_file_is_done_the_waves_to_come_are_the_reason() -> None:
-    assert advised(Raiser(most=46), progress(10, upcoming=20)) is None, "2 more s, as it seems"
-    assert advised(Raiser(most=46), progress(10, upcoming=20, elapsed_s=3.0)) == 20
+    assert advised(Raiser(most=46), progress(10, upcoming=20)) is None, "4 more s, as it seems"
+    assert advised(Raiser(most=46), progress(10, upcoming=20, elapsed_s=6.0)) == 26
 
 
 def test_files_that_end_quickly_are_judged_by_the_last_second() -> None:
@@ -149,7 +158,7 @@ def test_files_that_end_quickly_are_judged_by_the_last_second() -> None:
     assert advised(Raiser(most=46), progress(10, **done, finished_s=quick)) is None
     slow = tuple(n / 25 for n in range(1, 101))
     assert advised(Raiser(most=46), progress(10, **done, finished_s=slow)) is None
-    assert advised(Raiser(most=46), progress(10, **done, finished_s=slow[:-20])) == 20
+    assert advised(Raiser(most=46), progress(10, **done, finished_s=slow[:-20])) == 40
 
 
 @given(

@@ -1,9 +1,9 @@
 """A discrete-event model of a machine that post-processes a batch with worker processes.
 
 It follows what the executor does. Files are admitted in their order, under the limit of workers and
-the memory that files may take; an admitted file goes to an idle worker, else to one that was started
-early, else to a new one, whose start it waits for. The parent starts processes and takes results in,
-one after the other. Cores are handed out in short slices, as a scheduler does, and are slower the
+the memory that files may take; an admitted file goes to the worker that is free first, and where
+none is, one more is started meanwhile. The parent starts processes and takes results in, one after
+the other. Cores are handed out in short slices, as a scheduler does, and are slower the
 more of them are busy; the disk serves one chunk after the other; each file holds a licence. All
 figures come from :class:`Costs`, which are measured; nothing here is.
 """
@@ -11,6 +11,7 @@ figures come from :class:`Costs`, which are measured; nothing here is.
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -150,7 +151,8 @@ class _Run:
         self.free_mb = machine.memory_mb - most * costs.worker_memory_mb
         self.room = self.environment.event()
         self.idle: list[float] = []  # the largest file that each of them has had
-        self.ready, self.started = ready, 0
+        self.waiting: deque[Any] = deque()
+        self.ready, self.started, self.starting, self.most = ready, 0, 0, most
         self.taken_mb, self.peak_mb = 0.0, 0.0
         self.running: dict[int, SimulationFile] = {}
         self.finished_s: list[float] = []
@@ -189,15 +191,13 @@ class _Run:
             self.environment.process(self._file(file, needed_mb))
 
     def _file(self, file: SimulationFile, needed_mb: float) -> Iterator[Any]:
-        before_mb = 0.0
         if self.idle:
             before_mb = self.idle.pop()
         else:
-            self.started += 1
-            early, self.ready = self.ready > 0, max(0, self.ready - 1)
-            if not early:
-                yield from self._in_parent(self.costs.spawn_s)
-            yield from self._compute(self.costs.ready_s if early else self.costs.start_s)
+            self.waiting.append(self.environment.event())
+            if self.starting < len(self.waiting) and self.started < self.most:
+                self.environment.process(self._start())
+            before_mb = yield self.waiting[-1]
         since = self.environment.now
         with self.licences.request() as licence:
             yield licence
@@ -205,11 +205,29 @@ class _Run:
             yield from self._read(file.size_mb)
             yield from self._compute(self.costs.seconds(file.size_mb, before_mb))
         yield from self._in_parent(self.costs.turn_s)
-        self.idle.append(max(before_mb, file.size_mb))
+        self._offer(max(before_mb, file.size_mb))
         self.taken_mb -= needed_mb
         del self.running[file.index]
         self.finished_s.append(self.environment.now)
         self._tell()
+
+    def _start(self) -> Iterator[Any]:
+        """One more worker: one that was started early, if there is any left."""
+        self.started += 1
+        self.starting += 1
+        early, self.ready = self.ready > 0, max(0, self.ready - 1)
+        if not early:
+            yield from self._in_parent(self.costs.spawn_s)
+        yield from self._compute(self.costs.ready_s if early else self.costs.start_s)
+        self.starting -= 1
+        self._offer(0.0)
+
+    def _offer(self, before_mb: float) -> None:
+        """Give a free worker to the file that has waited longest."""
+        if self.waiting:
+            self.waiting.popleft().succeed(before_mb)
+        else:
+            self.idle.append(before_mb)
 
     def _tell(self) -> None:
         """Wake what waits for room."""
