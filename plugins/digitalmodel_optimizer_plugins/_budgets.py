@@ -271,9 +271,7 @@ class _Work:
         return max(played_s, self._total_s * python_share)
 
 
-def _reason(
-    workers: int, most: int, native: int, decisive: Limit, limits: Sequence[Limit]
-) -> str:
+def _reason(workers: int, most: int, native: int, decisive: Limit, limits: Sequence[Limit]) -> str:
     others = [limit for limit in limits if limit is not decisive and limit.allows > workers]
     others.sort(key=lambda limit: -limit.allows)
     allowances = ", ".join(

@@ -32,7 +32,9 @@ class Raiser:
     _limit: int = 0
     _raised_at_s: float = 0.0
 
-    def advise(self, progress: Progress, available_mb: float, reserve_mb: float) -> Adjustment | None:
+    def advise(
+        self, progress: Progress, available_mb: float, reserve_mb: float
+    ) -> Adjustment | None:
         """The limit to go to, or None; the caller is expected to follow."""
         limit, running = progress.workers_limit, len(progress.running)
         if limit < self._limit:  # somebody had a reason to lower it

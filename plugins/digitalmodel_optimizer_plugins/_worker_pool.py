@@ -19,7 +19,6 @@ from digitalmodel_optimizer.contract import (
 )
 from digitalmodel_optimizer_plugins._worker_process import WorkerProcess
 
-
 # A start that never ends is noticed by looking, not by being told.
 _START_CHECK_S = 1.0
 

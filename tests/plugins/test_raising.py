@@ -103,7 +103,9 @@ def test_what_somebody_lowered_stays_low() -> None:
     assert advised(raiser, progress(9, elapsed_s=9.0)) is None
 
 
-def allocate(size_mb: float, files: int = 200, machine: Machine = BIG, **options: Any) -> Allocation:
+def allocate(
+    size_mb: float, files: int = 200, machine: Machine = BIG, **options: Any
+) -> Allocation:
     defaults = {option.name: option.default for option in plugin.OPTIONS}
     ceiling = options.pop("ceiling", None)
     measured = options.pop("measured", Measured())

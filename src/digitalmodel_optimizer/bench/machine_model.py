@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -190,7 +190,7 @@ class _Run:
             self.running[file.index] = file
             self.environment.process(self._file(file, needed_mb))
 
-    def _file(self, file: SimulationFile, needed_mb: float) -> Iterator[Any]:
+    def _file(self, file: SimulationFile, needed_mb: float) -> Generator[Any, float, None]:
         if self.idle:
             before_mb = self.idle.pop()
         else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from digitalmodel_optimizer.bench.machine_model import Costs, ModelMachine, Simulated, simulate
 from digitalmodel_optimizer.contract import (
@@ -75,7 +76,7 @@ class PlannedPlugins:
 
         The plugin's own rule is asked, since its hook would start them.
         """
-        plugin = self._manager.get_plugin("hybrid-executor")
+        plugin: Any = self._manager.get_plugin("hybrid-executor")
         return int(plugin.early_workers(_files(sizes_mb), self._machine, None, "auto"))
 
     def fixed(self, sizes_mb: Sequence[float], workers: int) -> Simulated:

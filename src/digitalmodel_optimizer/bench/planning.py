@@ -1,4 +1,4 @@
-"""Planning a large machine with the model: sweet spots, the mission's table, the plugins' choice."""
+"""Planning a large machine with the model: sweet spots, the mission's table, the plugins."""
 
 from __future__ import annotations
 
@@ -47,9 +47,7 @@ CLASSES = (
 # The stand-in alone, and a load of 100 MB/s and of 20 MB/s on top.
 FURTHER_S_PER_MB = (0.0, 0.01, 0.05)
 LOADS = tuple(
-    replace(load, further_s_per_mb=further)
-    for further in FURTHER_S_PER_MB[:2]
-    for load in CLASSES
+    replace(load, further_s_per_mb=further) for further in FURTHER_S_PER_MB[:2] for load in CLASSES
 )
 GRID_FILES = (12, 60, 300)
 GRID_SIZES_MB = (7.0, 150.0, 700.0, 1500.0, 3300.0)

@@ -10,7 +10,7 @@ from typing import Any
 from digitalmodel_optimizer.bench.machine_model import Costs
 from digitalmodel_optimizer.bench.planning import Plan, plan_classes, plan_grid
 from digitalmodel_optimizer.bench.results import describe_machine, versions
-from digitalmodel_optimizer.bench.scaling_costs import fit_costs
+from digitalmodel_optimizer.bench.scaling_costs import Trace, fit_costs
 from digitalmodel_optimizer.bench.scaling_runs import Checked, ScalingRuns, check
 from digitalmodel_optimizer.machine import measure_machine
 
@@ -22,6 +22,7 @@ class ScalingResult:
     """The whole study: costs as measured, the check of the model, the plans, the grid of batches.
 
     ``disk_mb_per_s`` is this machine's, None where the system does not let it be measured.
+    ``traces`` are the real runs, of which all else follows.
     """
 
     schema: str
@@ -31,6 +32,7 @@ class ScalingResult:
     rounds: int
     costs: Costs
     disk_mb_per_s: float | None
+    traces: tuple[Trace, ...]
     checked: tuple[Checked, ...]
     cores: int
     memory_mb: float
@@ -54,7 +56,7 @@ def study_scaling(
     runs = ScalingRuns(folder, work, say)
     disk_mb_per_s = runs.disk_mb_per_s()
     traces = runs.rounds(rounds)
-    costs = fit_costs([trace for _, trace in traces])
+    costs = fit_costs(traces)
     checked = tuple(check(traces, costs, measure_machine()))
     disks = (None, *disks_mb_per_s)
     # The stand-in's memory says nothing of OrcaFlex's: planned is what the plugins assume.
@@ -73,6 +75,7 @@ def study_scaling(
         rounds=rounds,
         costs=costs,
         disk_mb_per_s=disk_mb_per_s,
+        traces=tuple(traces),
         checked=checked,
         cores=cores,
         memory_mb=memory_mb,

@@ -15,6 +15,15 @@ SMALL, LARGE, MIXED = "small", "large", "mixed"
 
 
 @dataclass(frozen=True)
+class Run:
+    """A batch with a number of workers; ``late``: none of them is started early."""
+
+    batch: str
+    workers: int
+    late: bool = False
+
+
+@dataclass(frozen=True)
 class Span:
     """A file in a worker: seconds since the files were handed out."""
 
@@ -32,21 +41,22 @@ class Span:
 
 @dataclass(frozen=True)
 class Trace:
-    """A real run: ``loop_s`` of the engine's ``post_process``, ``files`` in the order of their start.
+    """A real run: ``loop_s`` of the engine's ``post_process``, ``files`` as they were started.
 
-    ``ready`` of its workers were started early, ``parent_cpu_s`` is what the parent worked from
-    handing out the files to the end of the last.
+    ``ready`` of its workers were started early (with ``late``, none was allowed to);
+    ``parent_cpu_s`` is what the parent worked from handing out the files to the end of the last.
     """
 
     batch: str
     workers: int
+    late: bool
     ready: int
     loop_s: float
     parent_cpu_s: float
     files: tuple[Span, ...]
 
     @classmethod
-    def of(cls, batch: str, workers: int, loop_s: float, noted: Mapping[str, Any]) -> Trace:
+    def of(cls, run: Run, loop_s: float, noted: Mapping[str, Any]) -> Trace:
         """From what the benchmarks' plugin has noted of a run."""
         since = noted["executing_at_s"]
         spans = [
@@ -61,13 +71,18 @@ class Trace:
             for item in noted["files"]
         ]
         return cls(
-            batch=batch,
-            workers=workers,
-            ready=min(workers, noted["ready_workers"]),
+            batch=run.batch,
+            workers=run.workers,
+            late=run.late,
+            ready=min(run.workers, noted["ready_workers"]),
             loop_s=loop_s,
             parent_cpu_s=noted["parent_cpu_s"],
             files=tuple(sorted(spans, key=lambda item: item.began_s)),
         )
+
+    @property
+    def run(self) -> Run:
+        return Run(self.batch, self.workers, self.late)
 
     @property
     def by_worker(self) -> tuple[tuple[Span, ...], ...]:

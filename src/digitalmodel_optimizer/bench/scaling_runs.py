@@ -1,4 +1,4 @@
-"""Real runs for the scaling study: what the model of a machine needs to know, and what it must meet.
+"""Real runs for the scaling study: what the model of a machine needs to know, and must meet.
 
 Runs that give the costs and runs that check the model are the same rounds: every round runs each
 batch with each number of workers once, so that both saw the same machine.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from digitalmodel_optimizer.bench.machine_model import Costs, ModelMachine, simu
 from digitalmodel_optimizer.bench.probe import FILES_VARIABLE
 from digitalmodel_optimizer.bench.rounds import put_out_of_memory
 from digitalmodel_optimizer.bench.running import Bench
-from digitalmodel_optimizer.bench.scaling_costs import LARGE, MIXED, SMALL, Trace
+from digitalmodel_optimizer.bench.scaling_costs import LARGE, MIXED, SMALL, Run, Trace
 from digitalmodel_optimizer.bench.statistics import Spread
 from digitalmodel_optimizer.bench.suites import Suite
 from digitalmodel_optimizer.contract import Machine
@@ -34,24 +34,6 @@ SUITES = {
     )
 }
 CHECKED_WORKERS = (1, 2, 4)
-
-
-@dataclass(frozen=True)
-class Run:
-    """A batch with a number of workers; ``late``: none of them is started early."""
-
-    batch: str
-    workers: int
-    late: bool = False
-
-    @property
-    def configuration(self) -> Configuration:
-        usual = fixed_workers(self.workers)
-        if not self.late:
-            return usual
-        plugins = {**usual.parallel["plugins"]}
-        plugins["hybrid-executor"] = {**plugins["hybrid-executor"], "early_workers": 0}
-        return replace(usual, name=f"{usual.name}_late", parallel={"plugins": plugins})
 
 
 RUNS = (
@@ -98,19 +80,19 @@ class ScalingRuns:
         say("starting Python and the host for the first time")
         self._benches[SMALL].warm_up()
 
-    def rounds(self, number: int) -> list[tuple[Run, Trace]]:
+    def rounds(self, number: int) -> list[Trace]:
         """So many interleaved rounds, each begun with another run; one before that counts not."""
         for name in SUITES:
             self._trace(Run(name, 1), "bringing the files into memory")
         found = []
         for place in range(number):
             shift = place * 5 % len(RUNS)
-            for run in (*RUNS[shift:], *RUNS[:shift]):
-                found.append((run, self._trace(run, f"round {place + 1} of {number}")))
+            words = f"round {place + 1} of {number}"
+            found += [self._trace(run, words) for run in (*RUNS[shift:], *RUNS[:shift])]
         return found
 
     def _trace(self, run: Run, words: str) -> Trace:
-        bench, configuration = self._benches[run.batch], run.configuration
+        bench, configuration = self._benches[run.batch], _configuration(run)
         self._say(f"{words}: {run.batch}, {configuration.name}")
         noted = bench.work / "files.json"
         noted.unlink(missing_ok=True)
@@ -118,7 +100,7 @@ class ScalingRuns:
         content = read_json(noted)
         assert once.run.loop_s is not None
         assert content is not None
-        return Trace.of(run.batch, run.workers, once.run.loop_s, content)
+        return Trace.of(run, once.run.loop_s, content)
 
     def disk_mb_per_s(self) -> float | None:
         """One stream from the disk, where the system lets us forget the files first."""
@@ -134,12 +116,21 @@ class ScalingRuns:
         return size_mb / (time.perf_counter() - start)
 
 
-def check(traces: list[tuple[Run, Trace]], costs: Costs, machine: Machine) -> Iterator[Checked]:
+def _configuration(run: Run) -> Configuration:
+    usual = fixed_workers(run.workers)
+    if not run.late:
+        return usual
+    plugins = {**usual.parallel["plugins"]}
+    plugins["hybrid-executor"] = {**plugins["hybrid-executor"], "early_workers": 0}
+    return replace(usual, name=f"{usual.name}_late", parallel={"plugins": plugins})
+
+
+def check(traces: Sequence[Trace], costs: Costs, machine: Machine) -> Iterator[Checked]:
     """The model's time for every kind of run, beside the real ones."""
     model = ModelMachine(machine.logical_cpus, machine.memory_available_mb)
     for run in RUNS:
-        mine = [trace for other, trace in traces if other == run]
-        lone = next(t for other, t in traces if (other.batch, other.workers) == (run.batch, 1))
+        mine = [trace for trace in traces if trace.run == run]
+        lone = next(trace for trace in traces if trace.run == Run(run.batch, 1))
         sizes_mb = [span.size_mb for span in lone.files]  # in the order of their start
         ready = max(trace.ready for trace in mine)
         found = simulate(sizes_mb, run.workers, model, costs, ready=ready)

@@ -14,13 +14,13 @@ from digitalmodel_optimizer.bench.scaling import ScalingResult
 from digitalmodel_optimizer.monitoring.words import amount
 
 HONEST = (
-    "Costs are those of the stand-in, whose loading is not OrcaFlex's; rows with a rate in MB/s take "
-    "a load to need so much longer. Beyond the checked numbers of workers this is a model."
+    "Costs are those of the stand-in, whose loading is not OrcaFlex's; rows with a rate in MB/s "
+    "take a load to need so much longer. Beyond the checked numbers of workers this is a model."
 )
 LEGEND = (
-    "15 to 60: s with so many workers; best: the number that ends first; sweet: the smallest within "
-    "3 % of it; table: the mission's number, and how much longer it takes than the best; plugins: "
-    "workers they begin with and are raised to, and how much longer they take than the best."
+    "15 to 60: s with so many workers; best: the number that ends first; sweet: the smallest "
+    "within 3 % of it; table: the mission's number, and how much longer it takes than the best; "
+    "plugins: what they begin with and are raised to, and how much longer they take than the best."
 )
 _SHOWN = ("15", "30", "45", "60")
 _WORST = 5
@@ -119,7 +119,15 @@ def _numbers(plan: Plan) -> str:
 
 def _grid(grid: Sequence[Plan]) -> Table:
     """How far from the best number the table and the plugins are, by size of the files."""
-    headings = ("files of", "batches", "plugins: within", "median", "worst", "table: within", "worst")
+    headings = (
+        "files of",
+        "batches",
+        "plugins: within",
+        "median",
+        "worst",
+        "table: within",
+        "worst",
+    )
     table = _table(f"{len(grid)} batches: from the best fixed number", *headings)
     for size_mb in dict.fromkeys(plan.load.size_mb for plan in grid):
         plans = [plan for plan in grid if plan.load.size_mb == size_mb]
