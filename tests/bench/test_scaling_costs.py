@@ -10,7 +10,7 @@ pytest.importorskip("simpy")
 
 from digitalmodel_optimizer.bench.machine_model import Costs, ModelMachine, simulate
 from digitalmodel_optimizer.bench.scaling_costs import LARGE, SMALL, Run, Span, Trace, fit_costs
-from digitalmodel_optimizer.bench.scaling_runs import RUNS, Checked, check
+from digitalmodel_optimizer.bench.scaling_runs import RUNS, Checked, ScalingRuns, check
 from digitalmodel_optimizer.contract import Machine
 
 SIZES = {SMALL: 7.0, LARGE: 140.0}
@@ -41,7 +41,7 @@ def lone(batch: str, files: int, *, late: bool, workers: int = 1) -> Trace:
         now_s += took_s + TRUE.turn_s
     loop_s = spans[-1].ended_s + TRUE.batch_s + TRUE.merge_s * files
     parent_cpu_s = TRUE.turn_s * files + (TRUE.spawn_s if late else 0.0)
-    return Trace(batch, workers, late, 0 if late else 1, loop_s, parent_cpu_s, tuple(spans))
+    return Trace(batch, workers, late, 0 if late else 1, loop_s, parent_cpu_s, 0.0, tuple(spans))
 
 
 TRACES = [
@@ -80,7 +80,7 @@ def test_moments_become_seconds_since_the_files_were_handed_out() -> None:
         for began_s in (103.0, 102.0)
     ]
     noted = {"executing_at_s": 100.0, "ready_workers": 2, "parent_cpu_s": 0.1, "files": files}
-    trace = Trace.of(Run(SMALL, 1), 5.0, noted)
+    trace = Trace.of(Run(SMALL, 1), 5.0, 0.1, noted)
     assert [span.began_s for span in trace.files] == [2.0, 3.0]
     assert trace.ready == 1, "no more early workers than workers"
     assert trace.rest_s == pytest.approx(1.5)
@@ -95,6 +95,15 @@ def test_the_model_is_put_beside_every_kind_of_run() -> None:
     own = simulate([7.0] * 80, 1, ModelMachine(2, 20_000.0), TRUE, ready=1).elapsed_s
     assert found[0].model_s == own == pytest.approx(TRACES[0].loop_s, rel=0.01)
     assert found[0].within == (own == TRACES[0].loop_s)
+
+
+def test_a_run_that_others_disturb_is_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = object.__new__(ScalingRuns)
+    busy = iter([0.9, 0.5, 0.1, 0.0])
+    monkeypatch.setattr(runs, "_trace", lambda *_: replace(TRACES[0], others=next(busy)))
+    assert runs._undisturbed(RUNS[0], "round 1").others == 0.1
+    busy = iter([0.9, 0.5, 0.7, 0.6, 0.0])
+    assert runs._undisturbed(RUNS[0], "round 1").others == 0.5, "the least of four"
 
 
 def test_an_error_is_against_the_median() -> None:

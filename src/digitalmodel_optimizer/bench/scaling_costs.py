@@ -44,7 +44,8 @@ class Trace:
     """A real run: ``loop_s`` of the engine's ``post_process``, ``files`` as they were started.
 
     ``ready`` of its workers were started early (with ``late``, none was allowed to);
-    ``parent_cpu_s`` is what the parent worked from handing out the files to the end of the last.
+    ``parent_cpu_s`` is what the parent worked from handing out the files to the end of the last,
+    ``others`` the cores that other programs kept busy meanwhile.
     """
 
     batch: str
@@ -53,10 +54,11 @@ class Trace:
     ready: int
     loop_s: float
     parent_cpu_s: float
+    others: float
     files: tuple[Span, ...]
 
     @classmethod
-    def of(cls, run: Run, loop_s: float, noted: Mapping[str, Any]) -> Trace:
+    def of(cls, run: Run, loop_s: float, others: float, noted: Mapping[str, Any]) -> Trace:
         """From what the benchmarks' plugin has noted of a run."""
         since = noted["executing_at_s"]
         spans = [
@@ -77,6 +79,7 @@ class Trace:
             ready=min(run.workers, noted["ready_workers"]),
             loop_s=loop_s,
             parent_cpu_s=noted["parent_cpu_s"],
+            others=others,
             files=tuple(sorted(spans, key=lambda item: item.began_s)),
         )
 

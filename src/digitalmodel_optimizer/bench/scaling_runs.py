@@ -1,7 +1,8 @@
 """Real runs for the scaling study: what the model of a machine needs to know, and must meet.
 
 Runs that give the costs and runs that check the model are the same rounds: every round runs each
-batch with each number of workers once, so that both saw the same machine.
+batch with each number of workers once, so that both saw the same machine. What other programs use
+of the CPUs meanwhile is measured too: a run that they disturbed is repeated.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+import psutil
 
 from digitalmodel_optimizer.bench.batches import made_batch
 from digitalmodel_optimizer.bench.configurations import Configuration, fixed_workers
@@ -34,6 +37,9 @@ SUITES = {
     )
 }
 CHECKED_WORKERS = (1, 2, 4)
+# A run beside which other programs kept more cores busy than this is repeated, so many times.
+QUIET_CORES = 0.15
+ATTEMPTS = 4
 
 
 RUNS = (
@@ -88,19 +94,29 @@ class ScalingRuns:
         for place in range(number):
             shift = place * 5 % len(RUNS)
             words = f"round {place + 1} of {number}"
-            found += [self._trace(run, words) for run in (*RUNS[shift:], *RUNS[:shift])]
+            found += [self._undisturbed(run, words) for run in (*RUNS[shift:], *RUNS[:shift])]
         return found
+
+    def _undisturbed(self, run: Run, words: str) -> Trace:
+        """The run beside which other programs did least, of as many as it took or may take."""
+        found: list[Trace] = []
+        while len(found) < ATTEMPTS and not (found and found[-1].others <= QUIET_CORES):
+            found.append(self._trace(run, words))
+        return min(found, key=lambda trace: trace.others)
 
     def _trace(self, run: Run, words: str) -> Trace:
         bench, configuration = self._benches[run.batch], _configuration(run)
         self._say(f"{words}: {run.batch}, {configuration.name}")
         noted = bench.work / "files.json"
         noted.unlink(missing_ok=True)
+        before_s = _busy_s()
         once = bench.run(configuration, {FILES_VARIABLE: str(noted)})
+        others_s = _busy_s() - before_s - once.run.usage.cpu_s
         content = read_json(noted)
         assert once.run.loop_s is not None
         assert content is not None
-        return Trace.of(run, once.run.loop_s, content)
+        others = max(0.0, others_s / once.run.usage.elapsed_s)
+        return Trace.of(run, once.run.loop_s, others, content)
 
     def disk_mb_per_s(self) -> float | None:
         """One stream from the disk, where the system lets us forget the files first."""
@@ -114,6 +130,14 @@ class ScalingRuns:
                 while os.read(stream.fileno(), 1 << 24):
                     pass
         return size_mb / (time.perf_counter() - start)
+
+
+def _busy_s() -> float:
+    """CPU seconds of all programs so far, but this one's own."""
+    times = psutil.cpu_times()
+    idle_s = times.idle + getattr(times, "iowait", 0.0) + getattr(times, "steal", 0.0)
+    guest_s = getattr(times, "guest", 0.0) + getattr(times, "guest_nice", 0.0)  # in user, too
+    return float(sum(times) - idle_s - guest_s - time.process_time())
 
 
 def _configuration(run: Run) -> Configuration:

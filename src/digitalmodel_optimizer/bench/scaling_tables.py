@@ -74,11 +74,13 @@ def _checked(result: ScalingResult) -> Table:
         times = (found.median, found.least, found.most, item.model_s)
         cells = (*(f"{value:.2f}" for value in times), f"{item.error:+.0%}")
         table.add_row(item.batch, str(item.workers), str(item.ready), *cells)
+    others = [trace.others for trace in result.traces] or [0.0]
     errors = [abs(item.error) for item in result.checked]
     within = sum(item.within for item in result.checked)
     table.caption = (
         f"error: median {statistics.median(errors):.0%}, largest {max(errors):.0%}; "
-        f"{within} of {len(errors)} lie among the measured times"
+        f"{within} of {len(errors)} lie among the measured times; other programs kept "
+        f"{statistics.median(others):.2f} cores busy, at most {max(others):.2f}"
     )
     table.caption_justify = "left"
     return table
