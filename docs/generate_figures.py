@@ -1,8 +1,9 @@
-"""Write the page with figures from results of the benchmarks.
+"""Write figures from results of the benchmarks into the documentation.
 
 ``python docs/generate_figures.py RESULT.json...`` takes what ``digitalmodel-optimizer bench``,
-``bench memory`` and ``bench scaling`` wrote with ``--json``, in the order of the page, and writes
-``docs/reference/figures.md``; each part shows the command that made it.
+``bench memory`` and ``bench scaling`` wrote with ``--json``. The first two make up the page
+``docs/reference/figures.md``, in their order; the last goes between the marks of
+``docs/explanation/scaling.md``. Each part shows the command that made it.
 """
 
 from __future__ import annotations
@@ -26,7 +27,10 @@ from digitalmodel_optimizer.bench.scaling_tables import scaling_figures
 from digitalmodel_optimizer.bench.tables import figures
 
 PAGE = Path(__file__).parent / "reference" / "figures.md"
+SCALING_PAGE = Path(__file__).parent / "explanation" / "scaling.md"
+MARKS = ("<!-- written by docs/generate_figures.py -->\n", "<!-- up to here -->\n")
 WIDTH = 100
+TITLES = {memory.SCHEMA: "memory", scaling.SCHEMA: "Figures"}
 HEAD = """\
 # Figures
 
@@ -43,6 +47,10 @@ def page(paths: list[Path]) -> str:
     return HEAD + "".join(part for path in paths for part in _part(path))
 
 
+def schema(path: Path) -> str:
+    return str(orjson.loads(path.read_bytes())["schema"])
+
+
 def _part(path: Path) -> Iterator[str]:
     content = orjson.loads(path.read_bytes())
     readers = {
@@ -53,7 +61,7 @@ def _part(path: Path) -> Iterator[str]:
     read, tables = readers[content["schema"]]
     result = read(content)
     names = [suite.name for suite in getattr(result, "suites", ())]
-    title = ", ".join(names) or content["schema"].rpartition("-")[2].partition("/")[0]
+    title = ", ".join(names) or TITLES[content["schema"]]
     machine, versions = result.machine, result.versions
     yield f"\n## {title}\n\n```console\n$ {_without_files(result.command)}\n```\n\n"
     yield (
@@ -102,7 +110,15 @@ def main() -> int:
     if not paths:
         print("usage: python docs/generate_figures.py RESULT.json...")
         return 2
-    PAGE.write_text(page(paths), encoding="utf-8", newline="\n")
+    of_scaling = [path for path in paths if schema(path) == scaling.SCHEMA]
+    others = [path for path in paths if path not in of_scaling]
+    if others:
+        PAGE.write_text(page(others), encoding="utf-8", newline="\n")
+    for path in of_scaling:
+        before, rest = SCALING_PAGE.read_text(encoding="utf-8").split(MARKS[0])
+        after = rest.split(MARKS[1])[1]
+        text = before + MARKS[0] + "".join(_part(path)) + MARKS[1] + after
+        SCALING_PAGE.write_text(text, encoding="utf-8", newline="\n")
     return 0
 
 

@@ -1,9 +1,10 @@
 """The backends: how the files of a schedule are driven, and where each of them runs.
 
-Everywhere but in :func:`run_serial` joblib drives ``schedule.workers`` threads in the parent. Each
-takes a file, is admitted by ``control.run``, and does the file itself (threading), waits for a
-worker process of ours (loky, hybrid), or for another joblib backend (dask, ray, ...). A file that
-ended an earlier run is always given a worker process.
+Everywhere but in :func:`run_serial` joblib drives ``schedule.most_workers`` threads in the parent,
+of which as many are admitted at a time as the present limit allows. Each takes a file, is admitted
+by ``control.run``, and does the file itself (threading), waits for a worker process of ours (loky,
+hybrid), or for another joblib backend (dask, ray, ...). A file that ended an earlier run is always
+given a worker process.
 """
 
 from __future__ import annotations
@@ -137,7 +138,7 @@ def _isolated_pool(run: Execution) -> WorkerPool:
     process_file, limits = run.process_file, worker_limits(run.settings, run.options)
     return WorkerPool(
         lambda: spares.take(process_file, limits) or WorkerProcess(process_file, limits),
-        run.schedule.workers,
+        run.schedule.most_workers,
         limits.stop_s,
         run.options["idle_worker_s"],
     )
@@ -170,7 +171,7 @@ def _drive(
 
     _open_pools.update(pools)
     drivers = Parallel(
-        n_jobs=max(1, min(run.schedule.workers, len(run.schedule.order))),
+        n_jobs=max(1, min(run.schedule.most_workers, len(run.schedule.order))),
         backend="threading",
         batch_size=1,
         return_as="generator_unordered",

@@ -1,7 +1,9 @@
 """How many workers a group of files gets: size class, four budgets, ceiling, and start cost.
 
 Each bound is a :class:`Limit` that knows its own words; the lowest decides, the others are named
-in the reason. Nothing here looks at the machine or at a clock: figures in, figures out.
+in the reason. The size class is a starting point, and so is work that is only assumed: where they
+decide, the workers may be raised while the batch runs, as far as the budgets allow
+(:mod:`._raising`). Nothing here looks at the machine or at a clock: figures in, figures out.
 """
 
 from __future__ import annotations
@@ -63,26 +65,34 @@ def allocate(
     factor = memory_factor(group.largest_mb, measured, options["memory_factor"])
     worker_mb = options["worker_memory_mb"] if settings.use_processes else 0.0
     budget_mb = memory_budget_mb(machine, options)
-    limits = [
+    budgets = [
         Limit(cpus, _count(cpus, "core"), "cores"),
         *_native_limit(cpus, options["native_threads"]),
         *_memory_limit(group, files, budget_mb, factor, worker_mb),
         *_set_limits(settings, options),
-        _size_class_limit(group, options["size_classes"]),
         Limit(max(1, len(files)), _count(len(files), "file"), "files"),
     ]
-    allowed = min(limit.allows for limit in limits)
-    limits += _start_limit(files, allowed, cpus, measured, settings, options)
+    size_class = _size_class_limit(group, options["size_classes"])
+    limits = [*budgets, size_class]
+    work = _Work(files, cpus, measured, settings, options)
+    starts = work.start_limit(min(limit.allows for limit in limits))
+    limits += starts
     decisive = min(limits, key=lambda limit: limit.allows)
     workers = max(1, decisive.allows)
-    native = cpus // workers if options["native_threads"] == AUTO else options["native_threads"]
+    most = workers
+    if options["raise_workers"] and workers > 1 and decisive in (size_class, *starts):
+        most = max(workers, min(limit.allows for limit in budgets))
+        if measured.files and work.soonest(most) <= workers:
+            most = workers
+    native = cpus // most if options["native_threads"] == AUTO else options["native_threads"]
     native = max(1, min(native, cpus))
     return Allocation(
         workers=workers,
         native_threads=native,
-        reason=_reason(workers, native, decisive, limits),
+        reason=_reason(workers, most, native, decisive, limits),
         memory_factor=factor,
-        memory_budget_mb=max(0.0, budget_mb - (worker_mb * workers if workers > 1 else 0.0)),
+        memory_budget_mb=max(0.0, budget_mb - (worker_mb * most if most > 1 else 0.0)),
+        most_workers=most,
     )
 
 
@@ -204,56 +214,64 @@ def _size_class_limit(group: Group, table_text: str) -> Limit:
     return Limit(table[index][1], name, name)
 
 
-def _start_limit(
-    files: Sequence[SimulationFile],
-    allowed: int,
-    cpus: int,
-    measured: Measured,
-    settings: Settings,
-    options: Mapping[str, Any],
-) -> list[Limit]:
-    """The worker count that ends soonest, its own start paid; nothing when ``allowed`` is it.
+class _Work:
+    """The files to do as seconds of one worker, and in what time more workers would do them."""
 
-    One worker is the process that runs already. Processes start at the same time, each a little
-    slower for the others. Threads start at once, but what is not native time they do in turn.
-    """
-    if allowed < 2:
-        return []
-    if measured.files:
-        costs_s = [measured.predict_s((file,)) for file in files]
-        source = "measured"
-    else:
-        costs_s = [file.size_mb / options["assumed_mb_per_s"] for file in files]
-        source = "assumed from the size"
-    total_s = sum(costs_s)
-    start_s = options["worker_start_s"]
+    def __init__(
+        self,
+        files: Sequence[SimulationFile],
+        cpus: int,
+        measured: Measured,
+        settings: Settings,
+        options: Mapping[str, Any],
+    ) -> None:
+        self._cpus = cpus
+        self._measured = measured
+        self._processes = settings.use_processes
+        self._start_s: float = options["worker_start_s"]
+        if measured.files:
+            self._costs_s = [measured.predict_s((file,)) for file in files]
+        else:
+            self._costs_s = [file.size_mb / options["assumed_mb_per_s"] for file in files]
+        self._total_s = sum(self._costs_s)
 
-    def elapsed_s(workers: int) -> float:
+    def start_limit(self, allowed: int) -> list[Limit]:
+        """The worker count that ends soonest; nothing when ``allowed`` is it."""
+        best = self.soonest(allowed)
+        if best >= allowed:
+            return []
+        source = "measured" if self._measured.files else "assumed from the size"
+        words = f"{self._total_s:.1f} s of work ({source}) would end no sooner with more"
+        if self._processes:
+            return [Limit(best, f"{words}, at {self._start_s:.1f} s a start", "start cost")]
+        if self._measured.files:
+            python = 1 - self._measured.native_share
+            words += f", {python:.0%} of it in Python, one thread at a time"
+        return [Limit(best, words, "Python time")]
+
+    def soonest(self, allowed: int) -> int:
+        """The smallest number of workers up to ``allowed`` that is about as soon as any."""
+        times_s = {workers: self._elapsed_s(workers) for workers in range(1, allowed + 1)}
+        good_s = min(times_s.values(), default=0.0) * (1 + WORTHWHILE)
+        return next((n for n, time_s in times_s.items() if time_s <= good_s), 1)
+
+    def _elapsed_s(self, workers: int) -> float:
+        """One worker is the process that runs already. Processes start at the same time, each a
+        little slower for the others. Threads start at once, but what is not native time they do in
+        turn.
+        """
         if workers == 1:
-            return total_s
-        played_s = makespan_s(costs_s, workers)
-        if settings.use_processes:
-            begin_s = start_s * (1 + START_CONTENTION * (workers - 1) / cpus)
-            return time_with_late_workers_s(
-                played_s, total_s, workers, measured.ready_workers, begin_s
-            )
-        in_turn_s = total_s * (1 - measured.native_share) if measured.files else 0.0
-        return max(played_s, in_turn_s)
-
-    times_s = {workers: elapsed_s(workers) for workers in range(1, allowed + 1)}
-    good_s = min(times_s.values()) * (1 + WORTHWHILE)
-    best = next((n for n, time_s in times_s.items() if time_s <= good_s), 1)
-    if best == allowed:
-        return []
-    words = f"{total_s:.1f} s of work ({source}) would end no sooner with more"
-    if settings.use_processes:
-        return [Limit(best, f"{words}, at {start_s:.1f} s a start", "start cost")]
-    if measured.files:
-        words += f", {1 - measured.native_share:.0%} of it in Python, one thread at a time"
-    return [Limit(best, words, "Python time")]
+            return self._total_s
+        played_s = makespan_s(self._costs_s, workers)
+        if self._processes:
+            begin_s = self._start_s * (1 + START_CONTENTION * (workers - 1) / self._cpus)
+            ready = self._measured.ready_workers
+            return time_with_late_workers_s(played_s, self._total_s, workers, ready, begin_s)
+        python_share = 1 - self._measured.native_share if self._measured.files else 0.0
+        return max(played_s, self._total_s * python_share)
 
 
-def _reason(workers: int, native: int, decisive: Limit, limits: Sequence[Limit]) -> str:
+def _reason(workers: int, most: int, native: int, decisive: Limit, limits: Sequence[Limit]) -> str:
     others = [limit for limit in limits if limit is not decisive and limit.allows > workers]
     others.sort(key=lambda limit: -limit.allows)
     allowances = ", ".join(
@@ -262,6 +280,7 @@ def _reason(workers: int, native: int, decisive: Limit, limits: Sequence[Limit])
     )
     text = f"{_count(workers, 'worker')}: {decisive.words}"
     text += f" ({allowances})" if allowances else ""
+    text += f"; up to {most} while they keep their cores busy" if most > workers else ""
     return f"{text}; {_count(native, 'native thread')} each"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future, wait
 from typing import Any
 
@@ -39,6 +40,9 @@ class CrewProcess(WorkerProcess):
 
         self._conversation, self._far_end = get_context().Pipe()
         return super()._new_executor(*initargs, self._far_end)
+
+    def begin(self, tell: Callable[[], None]) -> None:
+        """A crew starts with its first file; its other threads wait for it there."""
 
     def run(self, task: FileTask) -> FileResult:
         """Process one file; raises :class:`WorkerLostError` when the process is gone."""

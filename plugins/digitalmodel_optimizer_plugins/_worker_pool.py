@@ -1,4 +1,8 @@
-"""The worker processes of a batch: started when needed, reused, replaced, never left behind."""
+"""The worker processes of a batch: started when needed, reused, replaced, never left behind.
+
+A file goes to the worker that is free first. Where none is, one more is started meanwhile, but the
+file does not wait for that start if another worker comes free before.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,9 @@ from digitalmodel_optimizer.contract import (
     WorkerLostError,
 )
 from digitalmodel_optimizer_plugins._worker_process import WorkerProcess
+
+# A start that never ends is noticed by looking, not by being told.
+_START_CHECK_S = 1.0
 
 
 def stopped(task: FileTask) -> FileResult:
@@ -34,7 +41,9 @@ class WorkerPool:
         self._idle_s = idle_s
         self._lock = threading.Lock()
         self._left = threading.Condition(self._lock)
+        self._changed = threading.Condition(self._lock)
         self._inside = 0
+        self._waiting = 0
         self._workers: list[WorkerProcess] = []
         self._leaving: list[WorkerProcess] = []
         self._closed = False
@@ -68,21 +77,49 @@ class WorkerPool:
         return result
 
     def _take(self) -> WorkerProcess | None:
-        """A worker with room: an idle one, else a new one, else the least busy."""
+        """The worker that has room first; None once the pool is closed."""
         with self._lock:
-            if self._closed:
-                return None
-            roomy = [w for w in self._workers if w.running < w.capacity]
-            idle = [w for w in roomy if not w.running]
-            if idle:
-                worker = max(idle, key=lambda w: w.idle_since)
-            elif roomy and len(self._workers) >= self._most:
-                worker = min(roomy, key=lambda w: w.running)
-            else:
-                worker = self._new_worker()
-                self._workers.append(worker)
-            worker.running += 1
-            return worker
+            self._waiting += 1
+        try:
+            while True:
+                with self._lock:
+                    if self._closed:
+                        return None
+                    worker = self._with_room()
+                    if worker is not None:
+                        worker.running += 1
+                        return worker
+                    further = self._further()
+                    if further is None:
+                        self._changed.wait(_START_CHECK_S)
+                        continue
+                further.begin(self._tell)
+        finally:
+            with self._lock:
+                self._waiting -= 1
+
+    def _with_room(self) -> WorkerProcess | None:
+        """An idle worker; the least busy one where no more may be started."""
+        roomy = [w for w in self._workers if w.running < w.capacity and not w.starting]
+        idle = [w for w in roomy if not w.running]
+        if idle:
+            return max(idle, key=lambda w: w.idle_since)
+        full = roomy and len(self._workers) >= self._most
+        return min(roomy, key=lambda w: w.running) if full else None
+
+    def _further(self) -> WorkerProcess | None:
+        """A new worker for a file that waits, unless one is being started for it."""
+        starting = sum(worker.starting for worker in self._workers)
+        if len(self._workers) >= self._most or starting >= self._waiting:
+            return None
+        worker = self._new_worker()
+        worker.idle_since = time.monotonic()
+        self._workers.append(worker)
+        return worker
+
+    def _tell(self) -> None:
+        with self._lock:
+            self._changed.notify_all()
 
     def _put_back(
         self, worker: WorkerProcess, *, lost: bool = False, replace: bool = False
@@ -91,6 +128,7 @@ class WorkerPool:
         with self._lock:
             worker.running -= 1
             worker.idle_since = now
+            self._changed.notify_all()
             if self._closed:
                 return  # close() sees to its end
             if (lost or replace) and not worker.retiring:
@@ -98,7 +136,9 @@ class WorkerPool:
                 self._workers.remove(worker)
                 self._leaving.append(worker)
             overdue = [
-                w for w in self._workers if not w.running and now - w.idle_since > self._idle_s
+                w
+                for w in self._workers
+                if not (w.running or w.starting) and now - w.idle_since > self._idle_s
             ]
             for other in overdue:
                 self._workers.remove(other)
@@ -121,6 +161,7 @@ class WorkerPool:
         """End every worker; ``kill`` does not let them finish what they are doing."""
         with self._lock:
             self._closed = True
+            self._changed.notify_all()
             workers = [*self._workers, *self._leaving]
             self._workers, self._leaving = [], []
         if kill:

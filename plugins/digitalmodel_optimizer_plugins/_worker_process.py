@@ -67,6 +67,8 @@ class WorkerProcess:
         self._exit: int | None = None
         self._manager: threading.Thread | None = None
         self._call_queue: Any = None
+        self._warming: Future[Any] | None = None
+        self._begun_at = 0.0
         self._executor = self._new_executor(os.getpid())
 
     def _new_executor(self, *initargs: Any) -> Any:
@@ -84,9 +86,37 @@ class WorkerProcess:
     def adopt(self, process_file: ProcessFile, limits: WorkerLimits) -> bool:
         """Take what a batch wants from a process that was started early; False if it is gone."""
         if process_file != self.process_file:
-            self.process_file, self.ready = process_file, False
+            self.process_file, self.ready, self._warming = process_file, False, None
         self.limits = limits
         return self._process is not None and self._process.is_alive()
+
+    def begin(self, tell: Callable[[], None]) -> None:
+        """Start the process and let it do what comes before a file, without waiting for either.
+
+        ``tell`` is called once it has, or has failed to: the next :meth:`run` raises then.
+        """
+        if self.ready or self._warming is not None:
+            return
+
+        def begun(warming: Future[Any]) -> None:
+            self.idle_since = time.monotonic()
+            self.ready = not warming.cancelled() and warming.exception() is None
+            tell()
+
+        self._begun_at = time.monotonic()
+        try:
+            self._warming = self._submit(warm_up, self.process_file)
+        except WorkerLostError:
+            tell()
+        else:
+            self._warming.add_done_callback(begun)
+
+    @property
+    def starting(self) -> bool:
+        """Whether it is still too early for a file; not once a start has taken too long."""
+        if self._warming is None or self._warming.done():
+            return False
+        return time.monotonic() - self._begun_at < self.limits.start_s
 
     def run(self, task: FileTask) -> FileResult:
         """Process one file; raises :class:`WorkerLostError` when the process is gone."""
@@ -94,7 +124,10 @@ class WorkerProcess:
         if process_file is None:
             raise RuntimeError("a worker that was started early has not been adopted")
         if not self.ready:
-            self._settle(self._submit(warm_up, process_file), self.limits.start_s, None)
+            if self._warming is None:
+                self._begun_at = time.monotonic()
+                self._warming = self._submit(warm_up, process_file)
+            self._settle(self._warming, self.limits.start_s, None, self._begun_at)
             self.ready = True
         result: FileResult = self._settle(
             self._submit(process_file, task), self.limits.file_s, task
@@ -129,8 +162,16 @@ class WorkerProcess:
         if writer is not None:
             writer.close()
 
-    def _settle(self, future: Future[Any], limit_s: float | None, task: FileTask | None) -> Any:
-        deadline = None if limit_s is None else time.monotonic() + limit_s
+    def _settle(
+        self,
+        future: Future[Any],
+        limit_s: float | None,
+        task: FileTask | None,
+        since: float | None = None,
+    ) -> Any:
+        """The result of ``future``; the limit counts from ``since``, or from now."""
+        since = time.monotonic() if since is None else since
+        deadline = None if limit_s is None else since + limit_s
         while not future.done():
             left_s = _CTRL_C_CHECK_S if deadline is None else deadline - time.monotonic()
             if left_s <= 0:

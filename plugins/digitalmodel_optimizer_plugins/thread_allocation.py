@@ -2,13 +2,14 @@
 
 Before the batch: the size class of the files, then four budgets at once (CPU, memory, native
 threads, licences), the user's ceiling, and whether more workers pay for their start. While it
-runs: fewer workers when memory runs short or when more of them do less.
+runs: more workers than the size class's while they keep their cores busy, fewer when memory runs
+short or when more of them do less.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from digitalmodel_optimizer.contract import (
@@ -28,6 +29,7 @@ from digitalmodel_optimizer.contract import (
     hookimpl,
 )
 from digitalmodel_optimizer_plugins._budgets import allocate
+from digitalmodel_optimizer_plugins._raising import Raiser
 from digitalmodel_optimizer_plugins._size_classes import parse_table, table_text
 from digitalmodel_optimizer_plugins._tuning import Tuner
 from digitalmodel_optimizer_plugins._worker_start import OPTION as WORKER_START
@@ -41,6 +43,13 @@ OPTIONS = (
         table_text(),
         "Workers to start from, as 'file size below MB:workers' pairs, closed by the workers for "
         "all larger files.",
+    ),
+    Option(
+        "raise_workers",
+        bool,
+        True,
+        "Raise the workers above the size class's number while the batch runs, as far as the "
+        "budgets allow, if they keep their cores busy.",
     ),
     Option(
         "memory_share",
@@ -129,6 +138,7 @@ class _BatchState:
     """What this plugin knows of the batch that runs; the core serializes the calls that use it."""
 
     tuner: Tuner
+    raiser: Raiser = field(default_factory=Raiser)
 
 
 _batch = _BatchState(Tuner())
@@ -152,7 +162,9 @@ def optimizer_configure(settings: Settings) -> None:
 
 @hookimpl
 def optimizer_batch_started(batch: Batch, settings: Settings) -> None:
-    _batch.tuner = Tuner(throughput_drop=_options(settings)["throughput_drop"])
+    options = _options(settings)
+    _batch.tuner = Tuner(throughput_drop=options["throughput_drop"])
+    _batch.raiser = Raiser(start_s=options["worker_start_s"])
 
 
 @hookimpl
@@ -169,6 +181,7 @@ def optimizer_allocate(
     everything = (*group.files, *others)
     allocation = allocate(group, everything, machine, measured, settings, _options(settings))
     _batch.tuner.memory_factor = allocation.memory_factor
+    _batch.raiser.most = max(_batch.raiser.most, allocation.most_workers)
     return allocation
 
 
@@ -177,7 +190,9 @@ def optimizer_adjust(progress: Progress, machine: Machine, settings: Settings) -
     reserve_mb = _options(settings)["memory_reserve_mb"]
     if reserve_mb == AUTO:
         reserve_mb = max(500.0, 0.05 * machine.memory_total_mb)
-    return _batch.tuner.advise(progress, machine.memory_available_mb, reserve_mb)
+    memory_mb = machine.memory_available_mb
+    raised = _batch.raiser.advise(progress, memory_mb, reserve_mb)
+    return raised or _batch.tuner.advise(progress, memory_mb, reserve_mb)
 
 
 def _options(settings: Settings) -> dict[str, Any]:

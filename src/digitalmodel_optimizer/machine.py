@@ -68,17 +68,21 @@ def _container_memory() -> list[tuple[float, float]]:
     return limits
 
 
-def tree_memory_mb() -> float:
-    """Resident memory of this process and all its descendants, in MB (shared pages counted
-    once per process, so the figure is an upper bound).
+def tree_usage() -> tuple[float, float]:
+    """Resident memory in MB, and CPU seconds so far, of this process and all its descendants.
+
+    Shared pages are counted once per process, so the memory is an upper bound; the CPU time of
+    processes that have ended is not in it.
     """
     import psutil
 
     this = psutil.Process()
-    total = 0
+    memory, cpu_s = 0, 0.0
     for process in (this, *this.children(recursive=True)):
         try:
-            total += process.memory_info().rss
+            memory += process.memory_info().rss
+            times = process.cpu_times()
         except psutil.Error:
             continue
-    return total / 1e6
+        cpu_s += times.user + times.system
+    return memory / 1e6, cpu_s

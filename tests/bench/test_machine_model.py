@@ -7,10 +7,9 @@ import pytest
 pytest.importorskip("simpy")
 
 from digitalmodel_optimizer.bench.machine_model import Costs, ModelMachine, simulate
-from digitalmodel_optimizer.bench.scaling import LOADS, choice_of_plugins, plan_machine
-from digitalmodel_optimizer.contract import Machine
+from digitalmodel_optimizer.contract import Progress
 
-COSTS = Costs(start_s=2.0, file_s=0.5, mb_s=0.01, parent_s=0.0, batch_s=1.0)
+COSTS = Costs(start_s=2.0, file_s=0.5, mb_s=0.01, turn_s=0.0, batch_s=1.0)
 ROOMY = ModelMachine(cores=64, memory_mb=1e9)
 
 
@@ -73,18 +72,51 @@ def test_the_parent_takes_one_result_after_the_other() -> None:
     assert simulate([1.0] * 10, 10, ROOMY, costs).elapsed_s == pytest.approx(5.0)
 
 
-def test_every_load_is_planned_at_every_number_of_workers() -> None:
-    quick = Costs(start_s=1.0, file_s=0.02, mb_s=0.0005, parent_s=0.001, batch_s=0.5)
-    plans = list(plan_machine(quick, 64, 256_000.0, [float("inf")]))
-    assert [plan.load for plan in plans] == list(LOADS)
-    for plan in plans:
-        assert {"15", "30", "45", "60", str(plan.load.table)} <= plan.times_s.keys()
-        assert plan.over_best(plan.best) == 0.0
-        assert plan.sweet <= plan.best
+def test_the_parent_starts_one_worker_after_the_other() -> None:
+    costs = Costs(1.0, 9.0, 0.0, 0.0, 0.0, spawn_s=0.5)
+    assert simulate([1.0] * 4, 4, ROOMY, costs).elapsed_s == pytest.approx(4 * 0.5 + 1.0 + 9.0)
 
 
-def test_the_plugins_are_asked_as_the_core_asks_them() -> None:
-    machine = Machine(64, 256_000.0, 230_000.0, "win32")
-    workers, reason = choice_of_plugins(LOADS[0], machine, COSTS, float("inf"))
-    assert 1 <= workers <= 64
-    assert reason.startswith(f"{workers} worker")
+def test_no_file_waits_for_a_start_while_a_worker_is_free() -> None:
+    costs = Costs(5.0, 1.0, 0.0, 0.0, 0.0, ready_s=0.0)
+    assert simulate([1.0] * 4, 2, ROOMY, costs, ready=1).elapsed_s == pytest.approx(4.0)
+
+
+def test_workers_that_were_started_early_begin_at_once() -> None:
+    costs = Costs(2.0, 1.0, 0.0, 0.0, 0.0, ready_s=0.1)
+    assert simulate([1.0] * 4, 2, ROOMY, costs, ready=2).elapsed_s == pytest.approx(2.1)
+    assert simulate([1.0] * 4, 2, ROOMY, costs, ready=1).elapsed_s == pytest.approx(3.1)
+
+
+def test_what_a_batch_takes_besides_its_files_is_added() -> None:
+    costs = Costs(0.0, 1.0, 0.0, 0.0, batch_s=1.0, merge_s=0.1)
+    assert simulate([1.0] * 4, 2, ROOMY, costs).elapsed_s == pytest.approx(2 + 1 + 0.4)
+
+
+def test_a_worker_pays_for_its_memory_once() -> None:
+    costs = Costs(0.0, 1.0, 0.0, 0.0, 0.0, grow_s=0.01)
+    assert simulate([100.0] * 4, 1, ROOMY, costs).elapsed_s == pytest.approx(4 + 1)
+    assert simulate([100.0] * 4, 2, ROOMY, costs).elapsed_s == pytest.approx(2 + 1)
+    assert simulate([100.0, 50, 200], 1, ROOMY, costs).elapsed_s == pytest.approx(3 + 2)
+
+
+def test_files_are_admitted_in_their_order() -> None:
+    costs = Costs(0.0, 0.0, 0.01, 0.0, 0.0)
+    assert simulate([300.0, 100, 100, 100], 2, ROOMY, costs).elapsed_s == pytest.approx(3.0)
+    assert simulate([100.0, 100, 100, 300], 2, ROOMY, costs).elapsed_s == pytest.approx(4.0)
+
+
+def test_a_raised_limit_takes_effect_while_the_batch_runs() -> None:
+    asked: list[Progress] = []
+
+    def adjust(progress: Progress) -> int | None:
+        asked.append(progress)
+        return 8 if progress.workers_limit < 8 else None
+
+    costs = Costs(0.0, 10.0, 0.0, 0.0, 0.0)
+    found = simulate([1.0] * 8, 2, ROOMY, costs, most=8, adjust=adjust)
+    assert found.elapsed_s == pytest.approx(11.0, abs=0.1)
+    assert found.workers == 8
+    first = asked[0]
+    assert (first.workers_limit, len(first.running), len(first.upcoming)) == (2, 2, 6)
+    assert first.busy_cores == 2.0

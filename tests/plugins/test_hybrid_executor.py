@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -32,11 +33,13 @@ from digitalmodel_optimizer.contract import (
     Measured,
     SettingsError,
     SimulationFile,
+    WorkerLostError,
 )
 from digitalmodel_optimizer_plugins import hybrid_executor
 from digitalmodel_optimizer_plugins._choice import BatchFacts, choose_backend, threads_inside
 from digitalmodel_optimizer_plugins._recovery import describe_exit, licence_delay_s
 from digitalmodel_optimizer_plugins._worker_pool import WorkerPool
+from digitalmodel_optimizer_plugins._worker_process import WorkerLimits, WorkerProcess
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 pytestmark = pytest.mark.filterwarnings("error")
@@ -109,7 +112,9 @@ def test_each_file_comes_back_exactly_once(tmp_path: Path, backend: str) -> None
     assert control.decisions[0].startswith(f"{backend}: ")
     assert all(result.error is None and runs(tmp_path, n) == 1 for n, result in results.items())
     elsewhere = {result.worker for result in results.values()} - {os.getpid()}
-    assert len(elsewhere) == {"serial": 0, "threading": 0, "loky": 2, "hybrid": 1}[backend]
+    # Of two worker processes the one that starts first may do all of such short files.
+    expected = {"serial": {0}, "threading": {0}, "loky": {1, 2}, "hybrid": {1}}
+    assert len(elsewhere) in expected[backend]
 
 
 def test_serial_runs_on_the_calling_thread(tmp_path: Path) -> None:
@@ -270,7 +275,10 @@ def test_an_idle_worker_is_ended() -> None:
         """As much of a worker process as the pool sees."""
 
         capacity, running, idle_since, retiring = 1, 0, 0.0, False
-        ended = False
+        ended = starting = False
+
+        def begin(self, tell: Callable[[], None]) -> None:
+            tell()
 
         def run(self, task: FileTask) -> FileResult:
             if task.file.index == 0:  # another file runs beside it, and is done long before
@@ -295,6 +303,37 @@ def test_an_idle_worker_is_ended() -> None:
     assert [worker.ended for worker in workers] == [False, True]
     pool.close(kill=False)
     assert [worker.ended for worker in workers] == [True, True]
+
+
+def test_no_file_waits_for_a_start_while_another_worker_is_free(tmp_path: Path) -> None:
+    """Four files, two workers: the second one never gets to its end of the start."""
+    begun: list[WorkerProcess] = []
+
+    class Slow(WorkerProcess):
+        def begin(self, tell: Callable[[], None]) -> None:
+            begun.append(self)
+            if self is begun[0]:
+                super().begin(tell)
+            else:
+                self._warming, self._begun_at = Future(), time.monotonic()
+
+    limits = WorkerLimits(None, 60.0, 5.0)
+    pool = WorkerPool(lambda: Slow(Workload(str(tmp_path)), limits), 2, 5.0, 30.0)
+    with ThreadPoolExecutor(2) as drivers:
+        results = list(drivers.map(pool.run_once, schedule_of(4, 2).order, timeout=60))
+    pool.close(kill=True)
+    assert all(result.error is None for result in results)
+    assert len({result.worker for result in results}) == 1
+    assert len(begun) == 2
+
+
+def test_a_start_that_takes_too_long_costs_its_file(tmp_path: Path) -> None:
+    limits = WorkerLimits(None, 0.5, 5.0)
+    workload = Workload(str(tmp_path), start_s=30.0)
+    pool = WorkerPool(lambda: WorkerProcess(workload, limits), 1, 1.0, 30.0)
+    with pytest.raises(WorkerLostError, match=r"longer than 0\.5 s, the time limit for its start"):
+        pool.run_once(schedule_of(1, 1).order[0])
+    pool.close(kill=True)
 
 
 # --- the parent's own end -----------------------------------------------------------------------

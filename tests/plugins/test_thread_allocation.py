@@ -94,7 +94,7 @@ def test_the_size_class_decides_on_a_large_machine(
     allocation = allocate([size_mb] * 200, measured=slow())
     assert allocation.workers == workers
     assert words in allocation.reason
-    assert allocation.native_threads == 64 // workers
+    assert allocation.native_threads == 64 // allocation.most_workers
 
 
 @pytest.mark.parametrize(

@@ -1,156 +1,128 @@
-"""Measuring what the model of a machine needs to know, and checking the model against real runs."""
+"""Real runs for the scaling study: what the model of a machine needs to know, and must meet.
+
+Runs that give the costs and runs that check the model are the same rounds: every round runs each
+batch with each number of workers once, so that both saw the same machine. What other programs use
+of the CPUs meanwhile is measured too: a run that they disturbed is repeated.
+"""
 
 from __future__ import annotations
 
 import os
-import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+
+import psutil
 
 from digitalmodel_optimizer.bench.batches import made_batch
 from digitalmodel_optimizer.bench.configurations import Configuration, fixed_workers
 from digitalmodel_optimizer.bench.machine_model import Costs, ModelMachine, simulate
-from digitalmodel_optimizer.bench.probe import FILES_VARIABLE, NAME
+from digitalmodel_optimizer.bench.probe import FILES_VARIABLE
 from digitalmodel_optimizer.bench.rounds import put_out_of_memory
 from digitalmodel_optimizer.bench.running import Bench
-from digitalmodel_optimizer.bench.statistics import fit_line
+from digitalmodel_optimizer.bench.scaling_costs import LARGE, MIXED, SMALL, Run, Trace
+from digitalmodel_optimizer.bench.statistics import Spread
 from digitalmodel_optimizer.bench.suites import Suite
 from digitalmodel_optimizer.contract import Machine
 from digitalmodel_optimizer.measuring.host_runs import read_json
 
-SMALL_MB, LARGE_MB = 4.0, 150.0
 _DURATION_S = 300.0
-_FEW, _MANY = 4, 24
-_LARGE_FILES = 4
+SUITES = {
+    name: Suite(f"scaling-{name}", f"{name} files", sizes_mb, duration_s=_DURATION_S)
+    for name, sizes_mb in (
+        (SMALL, (6.7,) * 80),
+        (LARGE, (140.0,) * 10),
+        (MIXED, (*(6.7,) * 40, *(40.0,) * 6, *(140.0,) * 3)),
+    )
+}
 CHECKED_WORKERS = (1, 2, 4)
+# A run beside which other programs kept more cores busy than this is repeated, so many times.
+QUIET_CORES = 0.15
+ATTEMPTS = 4
+
+
+RUNS = (
+    *(Run(batch, workers) for batch in SUITES for workers in CHECKED_WORKERS),
+    *(Run(SMALL, workers, late=True) for workers in CHECKED_WORKERS),
+)
 
 
 @dataclass(frozen=True)
 class Checked:
-    """A real run and the model's answer to it."""
+    """Real runs of one kind, and the model's answer to them; ``ready`` workers started early."""
 
     batch: str
     workers: int
-    real_s: float
+    ready: int
+    real_s: tuple[float, ...]
     model_s: float
 
     @property
+    def spread(self) -> Spread:
+        found = Spread.of(self.real_s)
+        assert found is not None
+        return found
+
+    @property
     def error(self) -> float:
-        """By which share the model's time is longer (above 0) or shorter."""
-        return self.model_s / self.real_s - 1.0
-
-
-@dataclass(frozen=True)
-class _Observed:
-    loop_s: float
-    files: Sequence[Mapping[str, Any]]
-    growth_mb: float
+        """By which share the model's time is longer (above 0) or shorter than the median."""
+        return self.model_s / self.spread.median - 1.0
 
     @property
-    def file_s(self) -> float:
-        """A file in a worker; the median, since the first ones pay for what is done once."""
-        return float(statistics.median(item["total_s"] for item in self.files))
-
-    @property
-    def all_files_s(self) -> float:
-        return float(sum(item["total_s"] for item in self.files))
+    def within(self) -> bool:
+        """Whether the model's time lies among the measured ones."""
+        return self.spread.least <= self.model_s <= self.spread.most
 
 
 class ScalingRuns:
-    """Real runs on made batches of small files, of large ones, and of both."""
+    """Rounds of real runs on made batches of small files, of large ones, and of mixed sizes."""
 
-    def __init__(
-        self,
-        folder: Path,
-        work: Path,
-        machine: Machine,
-        say: Callable[[str], None],
-        repeats: int = 3,
-    ) -> None:
-        self._folder = folder
-        self._work = work
-        self._machine = machine
+    def __init__(self, folder: Path, work: Path, say: Callable[[str], None]) -> None:
         self._say = say
-        self._repeats = repeats
-        self._benches: dict[str, Bench] = {}
-        self.sizes = {
-            "few": (SMALL_MB,) * _FEW,
-            "small": (SMALL_MB,) * _MANY,
-            "large": (LARGE_MB,) * _LARGE_FILES,
-            "both": (*(SMALL_MB,) * _MANY, LARGE_MB, LARGE_MB),
-        }
+        self._benches = {}
+        for name, suite in SUITES.items():
+            self._benches[name] = Bench(made_batch(suite, folder, say), work / name)
+        say("starting Python and the host for the first time")
+        self._benches[SMALL].warm_up()
 
-    def measure(self) -> tuple[Costs, float]:
-        """The costs of work here, and the speed of the disk in MB/s."""
-        few, small = (
-            self._observe("few", fixed_workers(1)),
-            self._observe("small", fixed_workers(1)),
-        )
-        large, alone = self._observe("large", fixed_workers(1)), self._observe("small", _serial())
-        pair = self._observe("small", fixed_workers(self._machine.logical_cpus))
-        file_s, mb_s = fit_line([SMALL_MB, LARGE_MB], [small.file_s, large.file_s])
-        both_s, each_s = fit_line([_FEW, _MANY], [few.loop_s, small.loop_s])
-        batch_s = max(0.0, alone.loop_s - alone.all_files_s)
-        parent_s = max(0.0, each_s - small.file_s)
-        return (
-            Costs(
-                start_s=max(0.0, both_s - batch_s),
-                file_s=max(0.0, file_s),
-                mb_s=max(0.0, mb_s),
-                parent_s=parent_s,
-                batch_s=batch_s,
-                contention=max(0.0, pair.file_s / small.file_s - 1.0),
-                memory_factor=max(1.0, large.growth_mb / LARGE_MB),
-            ),
-            self._disk_mb_per_s(),
-        )
-
-    def check(self, costs: Costs) -> list[Checked]:
-        """Real runs at each number of workers, files in memory, against the model's."""
-        machine = ModelMachine(self._machine.logical_cpus, self._machine.memory_available_mb)
+    def rounds(self, number: int) -> list[Trace]:
+        """So many interleaved rounds, each begun with another run; one before that counts not."""
+        for name in SUITES:
+            self._trace(Run(name, 1), "bringing the files into memory")
         found = []
-        for name in ("small", "both"):
-            for workers in CHECKED_WORKERS:
-                real_s = self._observe(name, fixed_workers(workers)).loop_s
-                model_s = simulate(self.sizes[name], workers, machine, costs).elapsed_s
-                found.append(Checked(name, workers, real_s, model_s))
+        for place in range(number):
+            shift = place * 5 % len(RUNS)
+            words = f"round {place + 1} of {number}"
+            found += [self._undisturbed(run, words) for run in (*RUNS[shift:], *RUNS[:shift])]
         return found
 
-    def _observe(self, name: str, configuration: Configuration) -> _Observed:
-        """The quickest run of some: whatever disturbs one only makes it longer.
+    def _undisturbed(self, run: Run, words: str) -> Trace:
+        """The run beside which other programs did least, of as many as it took or may take."""
+        found: list[Trace] = []
+        while len(found) < ATTEMPTS and not (found and found[-1].others <= QUIET_CORES):
+            found.append(self._trace(run, words))
+        return min(found, key=lambda trace: trace.others)
 
-        The files are in memory; the first run of a batch has seen to that.
-        """
-        bench = self._bench(name)
-        runs = []
-        for number in range(self._repeats):
-            self._say(f"{name}: {configuration.name}, {number + 1} of {self._repeats}")
-            noted = bench.work / "files.json"
-            noted.unlink(missing_ok=True)
-            once = bench.run(configuration, {FILES_VARIABLE: str(noted)})
-            files = (read_json(noted) or {}).get("files", [])
-            assert once.run.loop_s is not None
-            growth = max((item["memory_growth_mb"] for item in files), default=0.0)
-            runs.append(_Observed(once.run.loop_s, files, growth))
-        return min(runs, key=lambda item: item.loop_s)
+    def _trace(self, run: Run, words: str) -> Trace:
+        bench, configuration = self._benches[run.batch], _configuration(run)
+        self._say(f"{words}: {run.batch}, {configuration.name}")
+        noted = bench.work / "files.json"
+        noted.unlink(missing_ok=True)
+        before_s = _busy_s()
+        once = bench.run(configuration, {FILES_VARIABLE: str(noted)})
+        others_s = _busy_s() - before_s - once.run.usage.cpu_s
+        content = read_json(noted)
+        assert once.run.loop_s is not None
+        assert content is not None
+        others = max(0.0, others_s / once.run.usage.elapsed_s)
+        return Trace.of(run, once.run.loop_s, others, content)
 
-    def _bench(self, name: str) -> Bench:
-        if name not in self._benches:
-            suite = Suite(f"scaling-{name}", name, self.sizes[name], duration_s=_DURATION_S)
-            batch = made_batch(suite, self._folder, self._say)
-            self._benches[name] = Bench(batch, self._work / name)
-            self._say(f"{name}: starting Python and the host for the first time")
-            self._benches[name].warm_up()
-        return self._benches[name]
-
-    def _disk_mb_per_s(self) -> float:
+    def disk_mb_per_s(self) -> float | None:
         """One stream from the disk, where the system lets us forget the files first."""
-        files = self._bench("large").batch.files
+        files = self._benches[LARGE].batch.files
         if not put_out_of_memory(files):
-            return float("inf")
+            return None
         size_mb = sum(path.stat().st_size for path in files) / 1e6
         start = time.perf_counter()
         for path in files:
@@ -160,7 +132,31 @@ class ScalingRuns:
         return size_mb / (time.perf_counter() - start)
 
 
-def _serial() -> Configuration:
-    """One file after the other in the host's own process."""
-    plugins = {NAME: {"workers": 1}, "hybrid-executor": {"backend": "serial"}}
-    return replace(fixed_workers(1), name="serial", parallel={"plugins": plugins})
+def _busy_s() -> float:
+    """CPU seconds of all programs so far, but this one's own."""
+    times = psutil.cpu_times()
+    idle_s = times.idle + getattr(times, "iowait", 0.0) + getattr(times, "steal", 0.0)
+    guest_s = getattr(times, "guest", 0.0) + getattr(times, "guest_nice", 0.0)  # in user, too
+    return float(sum(times) - idle_s - guest_s - time.process_time())
+
+
+def _configuration(run: Run) -> Configuration:
+    usual = fixed_workers(run.workers)
+    if not run.late:
+        return usual
+    plugins = {**usual.parallel["plugins"]}
+    plugins["hybrid-executor"] = {**plugins["hybrid-executor"], "early_workers": 0}
+    return replace(usual, name=f"{usual.name}_late", parallel={"plugins": plugins})
+
+
+def check(traces: Sequence[Trace], costs: Costs, machine: Machine) -> Iterator[Checked]:
+    """The model's time for every kind of run, beside the real ones."""
+    model = ModelMachine(machine.logical_cpus, machine.memory_available_mb)
+    for run in RUNS:
+        mine = [trace for trace in traces if trace.run == run]
+        lone = next(trace for trace in traces if trace.run == Run(run.batch, 1))
+        sizes_mb = [span.size_mb for span in lone.files]  # in the order of their start
+        ready = max(trace.ready for trace in mine)
+        found = simulate(sizes_mb, run.workers, model, costs, ready=ready)
+        real_s = tuple(trace.loop_s for trace in mine)
+        yield Checked(run.batch, run.workers, ready, real_s, found.elapsed_s)

@@ -13,8 +13,7 @@ from digitalmodel_optimizer.bench.memory import MemoryResult
 from digitalmodel_optimizer.bench.memory_tables import memory_figures
 from digitalmodel_optimizer.bench.page import figure_html, plotly_io, whole_page
 from digitalmodel_optimizer.bench.scaling import ScalingResult
-from digitalmodel_optimizer.bench.scaling_tables import disk_words, scaling_figures
-from digitalmodel_optimizer.monitoring.words import amount
+from digitalmodel_optimizer.bench.scaling_tables import disk_words, load_words, scaling_figures
 
 _WIDTH = 110
 
@@ -41,17 +40,17 @@ def _write(path: Path, name: str, command: str, figures: list[Any], tables: Any)
 
 def _scaling_figures(result: ScalingResult) -> Iterator[Any]:
     graph, _ = plotly_io()
-    for disk in dict.fromkeys(plan.disk_mb_per_s for plan in result.plans):
+    for disk in dict.fromkeys(plan.machine.disk_mb_per_s for plan in result.plans):
         figure = graph.Figure()
         for plan in result.plans:
-            if plan.disk_mb_per_s == disk:
+            if plan.machine.disk_mb_per_s == disk:
                 times = sorted((int(number), value) for number, value in plan.times_s.items())
                 figure.add_trace(
                     graph.Scatter(
                         x=[number for number, _ in times],
                         y=[value for _, value in times],
                         mode="lines+markers",
-                        name=f"{plan.load.files} x {amount(plan.load.size_mb)}",
+                        name=load_words(plan),
                     )
                 )
         title = f"{result.cores} CPUs, {disk_words(disk)}: seconds over workers"

@@ -125,9 +125,12 @@ def scaling(
     disk: Annotated[
         str, typer.Option(metavar="MB/S", help="Speeds of its disk, separated by commas.")
     ] = "500,3000",
-    repeats: Annotated[
-        int, typer.Option(min=1, help="Runs of each kind; the quickest counts.")
-    ] = 3,
+    rounds: Annotated[
+        int, typer.Option(min=1, help="Rounds of real runs; their medians count.")
+    ] = 5,
+    grid: Annotated[
+        bool, typer.Option(help="Also plan some hundred batches, and judge the plugins by them.")
+    ] = False,
     json_file: JsonOption = None,
     page: PageOption = None,
     folder: FolderOption = None,
@@ -150,7 +153,7 @@ def scaling(
         kept = folder.absolute() if folder else default_folder()
         with working_folder(None) as work, telling(console) as say:
             result = study_scaling(
-                command_line(), kept, work, say, repeats, cores, 1000.0 * memory, speeds
+                command_line(), kept, work, say, rounds, cores, 1000.0 * memory, speeds, grid=grid
             )
         console.print(scaling_figures(result))
         if json_file is not None:

@@ -100,7 +100,9 @@ class Allocation:
 
     A file counts ``memory_factor`` times its size against ``memory_budget_mb``, the memory that
     all files in flight may take together, without what the workers themselves need; None: no
-    budget. ``native_threads`` 0 leaves a model's thread count as OrcaFlex has it.
+    budget. ``native_threads`` 0 leaves a model's thread count as OrcaFlex has it. The batch begins
+    with ``workers``; up to ``most_workers`` may run at a time if a plugin's ``optimizer_adjust``
+    raises them (0: no more than ``workers``).
     """
 
     workers: int
@@ -108,6 +110,7 @@ class Allocation:
     reason: str
     memory_factor: float = 2.5
     memory_budget_mb: float | None = None
+    most_workers: int = 0
 
 
 @dataclass(frozen=True)
@@ -148,6 +151,11 @@ class Schedule:
     @property
     def workers(self) -> int:
         return max((item.allocation.workers for item in self.assignments), default=1)
+
+    @property
+    def most_workers(self) -> int:
+        """Up to how many files may run at a time, should the workers be raised."""
+        return max((self.workers, *(item.allocation.most_workers for item in self.assignments)))
 
 
 class ErrorKind(enum.Enum):
@@ -225,7 +233,11 @@ class FileResult:
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a batch stands. ``running`` and ``upcoming`` are in start order."""
+    """Where a batch stands. ``running`` and ``upcoming`` are in start order.
+
+    ``busy_cores``: CPU seconds a second of the batch's processes since plugins were last asked for
+    an adjustment; None where that is not known.
+    """
 
     files_total: int
     files_done: int
@@ -238,6 +250,7 @@ class Progress:
     workers_limit: int
     memory_available_mb: float
     finished_s: tuple[float, ...] = ()
+    busy_cores: float | None = None
 
     @property
     def remaining_s(self) -> float | None:

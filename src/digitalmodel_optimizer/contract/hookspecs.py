@@ -200,7 +200,9 @@ def optimizer_adjust(progress: Progress, machine: Machine, settings: Settings) -
     """Change the number of workers while a batch runs.
 
     Called: in the parent, on a monitoring thread, about once a second. firstresult.
-    ``machine``: measured anew at each call. ``progress.workers_limit``: the limit in force.
+    ``machine``: measured anew at each call. ``progress.workers_limit``: the limit in force; what
+    goes beyond the schedule's ``most_workers`` has no effect. ``progress.busy_cores``: the CPU
+    seconds a second of the batch's processes since the last call.
     Returns: an :class:`Adjustment`, or None to leave the limit. Running files are never
     interrupted.
     Example: ``return Adjustment(1, "memory is short") if short(machine) else None``

@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
 from digitalmodel_optimizer.contract import Settings
 from digitalmodel_optimizer.execution.control import BatchControl, Tracker
-from digitalmodel_optimizer.machine import measure_machine, tree_memory_mb
+from digitalmodel_optimizer.machine import measure_machine, tree_usage
 
 INTERVAL_S = 1.0
 SAMPLE_S = 0.25
@@ -28,6 +29,7 @@ class Monitor:
         self._control: BatchControl | None = None
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="optimizer-monitor", daemon=True)
+        self._cpu_s = 0.0
         self.memory_peak_mb = 0.0
 
     def watch(self, control: BatchControl | None) -> None:
@@ -48,7 +50,8 @@ class Monitor:
         self._thread.join()
 
     def _watch(self) -> None:
-        adjusted = time.monotonic()
+        self._sample()
+        adjusted, cpu_s = time.monotonic(), self._cpu_s
         pause_s = SAMPLE_S
         while not self._end.wait(pause_s):
             start = time.monotonic()
@@ -56,17 +59,18 @@ class Monitor:
             # Looking at all processes of a busy machine takes long; spend little time on it.
             pause_s = max(SAMPLE_S, (time.monotonic() - start) / SAMPLING_SHARE)
             if start - adjusted >= INTERVAL_S:
-                adjusted = start
-                self._adjust()
+                self._adjust(busy_cores=max(0.0, self._cpu_s - cpu_s) / (start - adjusted))
+                adjusted, cpu_s = start, self._cpu_s
 
     def _sample(self) -> None:
-        self.memory_peak_mb = max(self.memory_peak_mb, tree_memory_mb())
+        memory_mb, self._cpu_s = tree_usage()
+        self.memory_peak_mb = max(self.memory_peak_mb, memory_mb)
 
-    def _adjust(self) -> None:
+    def _adjust(self, busy_cores: float) -> None:
         control = self._control
         if control is None:
             return
-        progress = self._tracker.progress()
+        progress = replace(self._tracker.progress(), busy_cores=busy_cores)
         try:
             adjustment = self._hook.optimizer_adjust(
                 progress=progress, machine=measure_machine(), settings=self._settings
