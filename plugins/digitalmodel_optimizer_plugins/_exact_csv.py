@@ -12,7 +12,7 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,11 @@ _FLOAT = "<f8"
 _PLAIN_KINDS = {_FLOAT, "<i8"}
 _SMALL, _LARGE = 1e-4, 1e15
 _ROW_END = b"],["
+_MISSING = b"null"
 _LINE_END = os.linesep.encode("ascii")
+# A table in blocks: the copies on the way to its text are then of a block's size, not the table's.
+_BLOCK_VALUES = 500_000
+_LEAST_ROWS = 64
 
 
 def exact_csv(table: Any, options: Mapping[str, Any]) -> bytes | None:
@@ -35,7 +39,7 @@ def exact_csv(table: Any, options: Mapping[str, Any]) -> bytes | None:
         return None
     header = _header(table.columns)
     if kinds == {_FLOAT}:
-        return b"".join((header, _lines(table.to_numpy()), _LINE_END))
+        return b"".join((header, *_lines(table)))
     columns = (table.iloc[:, place].to_numpy() for place in range(table.shape[1]))
     texts = zip(*map(_texts, columns), strict=True)
     return b"".join((header, _LINE_END.join(map(b",".join, texts)), _LINE_END))
@@ -48,16 +52,23 @@ def _header(labels: Any) -> bytes:
     return line.getvalue().encode("utf-8")
 
 
-def _lines(values: np.ndarray[Any, Any]) -> bytes:
-    """The rows of a table of floats; few of them hold a value that has to be spelled apart."""
-    text = _dumped(values)[2:-2]
-    apart = np.flatnonzero(_spelled_otherwise(values).any(axis=1))
-    if not apart.size:
-        return text.replace(_ROW_END, _LINE_END)
-    lines = text.split(_ROW_END)
-    for place in apart.tolist():
-        lines[place] = b",".join(map(_spelled, values[place].tolist()))
-    return _LINE_END.join(lines)
+def _lines(table: Any) -> Iterator[bytes]:
+    """The rows of a table of floats, some at a time."""
+    rows = max(_LEAST_ROWS, _BLOCK_VALUES // table.shape[1])
+    for start in range(0, len(table), rows):
+        yield _rows(np.array(table.iloc[start : start + rows].to_numpy(), order="C"))
+        yield _LINE_END
+
+
+def _rows(values: np.ndarray[Any, Any]) -> bytes:
+    """The rows of a block, which is changed: what is spelled apart goes where it had no value."""
+    apart = _spelled_otherwise(values)
+    spelled = map(_spelled, values[apart].tolist())
+    values[apart] = np.nan
+    between = _dumped(values)[2:-2].replace(_ROW_END, _LINE_END).split(_MISSING)
+    pieces = [b""] * (2 * len(between) - 1)
+    pieces[::2], pieces[1::2] = between, spelled
+    return b"".join(pieces)
 
 
 def _texts(values: np.ndarray[Any, Any]) -> list[bytes]:

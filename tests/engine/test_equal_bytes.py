@@ -18,7 +18,7 @@ from batches import (
     series,
     write,
 )
-from host_process import HostProcess, Outcome, first_difference, hashes
+from host_process import HostProcess, Outcome, csv_files, first_difference, hashes
 
 Same = Callable[..., Outcome]
 
@@ -170,6 +170,51 @@ def test_decimals_and_basic_statistics(
     for part in ("summary", "time_series"):
         cfg["orcaflex"]["postprocess"][part]["csv_decimal"] = decimals
     same(cfg)
+
+
+@pytest.mark.parametrize("decimals", [6, 12])
+def test_signals_near_zero(same: Same, tmp_path: Path, decimals: int) -> None:
+    """Python spells numbers below 1e-4 with an exponent; a table of these is full of them."""
+    from simulated_orcaflex import ObjectDescription, VariableDescription
+
+    near_zero = tuple(
+        VariableDescription(f"Slip {number}", "m", wave_frequency_std=10.0**-number)
+        for number in (2, 3, 4, 5)
+    )
+    link = ObjectDescription("Slipping", "Link", near_zero)
+    files = [
+        write(tmp_path, f"case_{seed}", seed=seed, objects=(*_other_objects(), link))
+        for seed in (1, 2)
+    ]
+    names = [item.name for item in near_zero]
+    summary = [
+        (
+            "extremes",
+            [
+                column(f"{name} {kind}", "Slipping", name, Statistic_Type=kind)
+                for name in names
+                for kind in ("Min", "Max", "Mean")
+            ],
+        )
+    ]
+    groups = [("slips", [series(name, "Slipping", name) for name in names])]
+    cfg = configuration(tmp_path, files, summary, groups, statistics=ALL_STATISTICS)
+    for part in ("summary", "time_series"):
+        cfg["orcaflex"]["postprocess"][part]["csv_decimal"] = decimals
+    found = same(cfg)
+    assert b"e-05" in found.files["case_1_slips.csv"]
+
+
+def test_switches_of_histograms_raos_and_range_graphs_reach_nothing(
+    same: Same, sims: dict[str, Path], tmp_path: Path
+) -> None:
+    """The engine's loop reads none of them: docs/explanation/hot-paths.md rests on this."""
+    cfg = configuration(tmp_path, [sims["b"], sims["a"]], every_summary(), every_time_series())
+    before = csv_files(same(cfg).files)
+    for name in ("RAOs", "RangeGraph", "cummulative_histograms"):
+        cfg["orcaflex"]["postprocess"][name] = {"flag": True}
+    cfg["time_series_settings"] |= {"histogram": True, "summation": True}
+    assert csv_files(same(cfg).files) == before
 
 
 def test_one_file(same: Same, sims: dict[str, Path], tmp_path: Path) -> None:

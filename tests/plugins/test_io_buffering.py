@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import threading
+import tracemalloc
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -35,7 +36,7 @@ from digitalmodel_optimizer.contract import (
     hookimpl,
     hookspecs,
 )
-from digitalmodel_optimizer_plugins import _write_behind, io_buffering
+from digitalmodel_optimizer_plugins import _exact_csv, _write_behind, io_buffering
 from digitalmodel_optimizer_plugins._exact_csv import exact_csv
 from digitalmodel_optimizer_plugins._read_ahead import ReadAhead
 from digitalmodel_optimizer_plugins._write_behind import Ledger, Writer
@@ -169,6 +170,55 @@ def test_a_long_table_of_rounded_signals_has_the_bytes_of_pandas(scale: float) -
     assert exact_csv(table, {"index": False}) == table.to_csv(None, index=False).encode()
     table["step"] = range(len(table))
     assert exact_csv(table, {"index": False}) == table.to_csv(None, index=False).encode()
+
+
+signals = st.lists(
+    st.floats()
+    | st.floats(-1e-3, 1e-3).map(lambda value: round(value, 6))
+    | st.sampled_from([0.0, -0.0, 1e-4, -1e-5, 9.9e-5, 1e15, -1e16, np.nan, np.inf, -np.inf]),
+    min_size=24,
+    max_size=24,
+)
+
+
+@pytest.mark.parametrize("layout", ["columns", "rows", "strided", "one row", "constant"])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=signals)
+def test_blocks_of_any_layout_have_the_bytes_of_pandas_and_leave_the_table_as_it_was(
+    monkeypatch: pytest.MonkeyPatch, layout: str, data: list[float]
+) -> None:
+    monkeypatch.setattr(_exact_csv, "_BLOCK_VALUES", 8)
+    monkeypatch.setattr(_exact_csv, "_LEAST_ROWS", 1)
+    values = np.array(data).reshape(12, 2)
+    table = {
+        "columns": pd.DataFrame({"a": values[:, 0], "b": values[:, 1]}, copy=False),
+        "rows": pd.DataFrame(values, columns=["a", "b"], copy=False),
+        "strided": pd.DataFrame(values, columns=["a", "b"], copy=False).iloc[::3],
+        "one row": pd.DataFrame(values.reshape(1, 24), columns=[f"c{n}" for n in range(24)]),
+        "constant": pd.DataFrame(np.full((12, 3), data[0]), columns=["a", "b", "c"]),
+    }[layout]
+    before, expected = table.copy(deep=True), table.to_csv(None, index=False).encode()
+    assert exact_csv(table, {"index": False}) == expected
+    pd.testing.assert_frame_equal(table, before, check_exact=True)
+
+
+def test_single_precision_is_left_to_pandas() -> None:
+    table = pd.DataFrame(np.linspace(0, 1, 6, dtype=np.float32).reshape(3, 2), columns=["a", "b"])
+    assert exact_csv(table, {"index": False}) is None
+
+
+def test_a_long_table_takes_little_more_memory_than_its_text() -> None:
+    signal = np.random.default_rng(7).normal(0.0, 100.0, (40_000, 30))
+    table = pd.DataFrame(dict(zip(map(str, range(30)), signal.T, strict=True)), copy=False)
+    tracemalloc.start()
+    try:
+        size = len(exact_csv(table, {"index": False}) or b"")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 2.3 * size  # twice while the blocks are joined
 
 
 numbers = st.lists(st.floats() | st.integers(-9, 9).map(lambda n: 10.0**n), min_size=3, max_size=3)
