@@ -8,8 +8,8 @@ import os
 import subprocess
 import sys
 import threading
-import tracemalloc
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
