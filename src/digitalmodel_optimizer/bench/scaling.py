@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
+
+import orjson
 
 from digitalmodel_optimizer.bench.machine_model import Costs
 from digitalmodel_optimizer.bench.planning import Plan, plan_classes, plan_grid
 from digitalmodel_optimizer.bench.results import describe_machine, versions
-from digitalmodel_optimizer.bench.scaling_costs import Trace, fit_costs
+from digitalmodel_optimizer.bench.scaling_costs import Span, Trace, fit_costs
 from digitalmodel_optimizer.bench.scaling_runs import Checked, ScalingRuns, check
-from digitalmodel_optimizer.machine import measure_machine
+from digitalmodel_optimizer.contract import OptimizerError
 
 SCHEMA = "digitalmodel-optimizer-scaling/2"
 
@@ -40,24 +42,61 @@ class ScalingResult:
     grid: tuple[Plan, ...]
 
 
+@dataclass(frozen=True)
+class Measured:
+    """Real runs: the command that made them, on which machine, and of which disk."""
+
+    command: str
+    machine: Mapping[str, Any]
+    versions: Mapping[str, str]
+    rounds: int
+    disk_mb_per_s: float | None
+    traces: tuple[Trace, ...]
+
+
+def measure(
+    command: str, folder: Path, work: Path, say: Callable[[str], None], rounds: int
+) -> Measured:
+    """New runs, on batches that are kept in ``folder``."""
+    runs = ScalingRuns(folder, work, say)
+    disk_mb_per_s = runs.disk_mb_per_s()
+    traces = tuple(runs.rounds(rounds))
+    return Measured(command, describe_machine(), versions(), rounds, disk_mb_per_s, traces)
+
+
+def read_measured(path: Path) -> Measured:
+    """The runs of an earlier result.
+
+    :raises OptimizerError: it cannot be read, or is none of this version.
+    """
+    try:
+        content = orjson.loads(path.read_bytes())
+        if content["schema"] != SCHEMA:
+            raise OptimizerError(f"{path} is no {SCHEMA} but {content['schema']}")
+        known = {item.name: content[item.name] for item in fields(Measured)}
+        traces = tuple(
+            Trace(**{**item, "files": tuple(Span(**span) for span in item["files"])})
+            for item in known.pop("traces")
+        )
+        return Measured(**known, traces=traces)
+    except OSError as error:
+        raise OptimizerError(f"{path} cannot be read: {error.strerror}") from error
+    except (ValueError, TypeError, KeyError) as error:
+        raise OptimizerError(f"{path} is no result of bench scaling: {error!r}") from error
+
+
 def study_scaling(
-    command: str,
-    folder: Path,
-    work: Path,
+    measured: Measured,
     say: Callable[[str], None],
-    rounds: int,
     cores: int,
     memory_mb: float,
     disks_mb_per_s: Sequence[float],
     *,
     grid: bool,
 ) -> ScalingResult:
-    """Measure, check and plan; files in memory are planned for as well as each disk."""
-    runs = ScalingRuns(folder, work, say)
-    disk_mb_per_s = runs.disk_mb_per_s()
-    traces = runs.rounds(rounds)
-    costs = fit_costs(traces)
-    checked = tuple(check(traces, costs, measure_machine()))
+    """Check the model and plan; files in memory are planned for as well as each disk."""
+    costs = fit_costs(measured.traces)
+    checked = tuple(check(measured.traces, costs, measured.machine["logical_cpus"]))
     disks = (None, *disks_mb_per_s)
     # The stand-in's memory says nothing of OrcaFlex's: planned is what the plugins assume.
     planned = costs.with_assumed_memory()
@@ -69,13 +108,8 @@ def study_scaling(
         batches.append(plan)
     return ScalingResult(
         schema=SCHEMA,
-        command=command,
-        machine=describe_machine(),
-        versions=versions(),
-        rounds=rounds,
+        **vars(measured),
         costs=costs,
-        disk_mb_per_s=disk_mb_per_s,
-        traces=tuple(traces),
         checked=checked,
         cores=cores,
         memory_mb=memory_mb,

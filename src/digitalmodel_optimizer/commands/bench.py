@@ -131,6 +131,10 @@ def scaling(
     grid: Annotated[
         bool, typer.Option(help="Also plan some hundred batches, and judge the plugins by them.")
     ] = False,
+    runs: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Take the real runs of an earlier --json."),
+    ] = None,
     json_file: JsonOption = None,
     page: PageOption = None,
     folder: FolderOption = None,
@@ -144,7 +148,7 @@ def scaling(
         from digitalmodel_optimizer.bench.batches import default_folder
         from digitalmodel_optimizer.bench.results import write_result
         from digitalmodel_optimizer.bench.running import working_folder
-        from digitalmodel_optimizer.bench.scaling import study_scaling
+        from digitalmodel_optimizer.bench.scaling import measure, read_measured, study_scaling
         from digitalmodel_optimizer.bench.scaling_tables import scaling_figures
 
         speeds = _numbers("--disk", disk)
@@ -152,9 +156,10 @@ def scaling(
         console = make_console()
         kept = folder.absolute() if folder else default_folder()
         with working_folder(None) as work, telling(console) as say:
-            result = study_scaling(
-                command_line(), kept, work, say, rounds, cores, 1000.0 * memory, speeds, grid=grid
+            measured = (
+                read_measured(runs) if runs else measure(command_line(), kept, work, say, rounds)
             )
+            result = study_scaling(measured, say, cores, 1000.0 * memory, speeds, grid=grid)
         console.print(scaling_figures(result))
         if json_file is not None:
             write_result(result, json_file)
