@@ -1,6 +1,6 @@
 """Which share of a batch's loop each numeric path has: ``python benchmarks/hot_paths/shares.py``.
 
-Makes three batches in a temporary folder (2 GB), runs the real host on the stand-in for OrcaFlex
+Makes three batches in a temporary folder (0.7 GB), runs the real host on the stand-in for OrcaFlex
 with all plugins, file after file in one process, and prints CPU seconds and shares. Every switch
 of the host that names histograms, RAOs or range graphs is on.
 """

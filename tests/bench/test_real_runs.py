@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,7 +16,9 @@ from tiny_runs import again
 
 from digitalmodel_optimizer.bench.batches import Batch, BenchError, made_batch
 from digitalmodel_optimizer.bench.comparing import compare_results
+from digitalmodel_optimizer.bench.configurations import ENGINE
 from digitalmodel_optimizer.bench.results import Measured, Result, read_result
+from digitalmodel_optimizer.bench.running import Bench
 from digitalmodel_optimizer.bench.suites import chosen_suites
 
 FILES = 3
@@ -101,6 +105,20 @@ def test_batches_are_made_once_and_kept(tiny: Batch, tmp_path: Path) -> None:
     assert made_batch(suite, tmp_path, said.append).sizes_mb == (0.7, 0.7)
 
 
+def test_the_many_columns_of_a_wide_batch_are_ones_that_the_host_reads(tmp_path: Path) -> None:
+    (suite,) = chosen_suites("wide", 1)
+    few = replace(suite, sizes_mb=(0.7,), duration_s=20.0, further_columns=8, each_nth=20)
+    bench = Bench(made_batch(few, tmp_path / "batches", lambda _: None), tmp_path)
+    bench.run(ENGINE)
+    for table, rows in (("wide_wide.csv", 9), ("wide_lc00001_wide.csv", 201)):
+        path = next(tmp_path.rglob(table))
+        with path.open(newline="") as stream:
+            content = list(csv.DictReader(stream))
+        values = [content[0][name] for name in content[0] if "_Z_" in name]
+        assert (len(values), len(content)) == (4, rows)
+        assert len({float(value) for value in values}) == 4
+
+
 def test_a_disk_that_is_too_small_is_said_before_anything_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -112,8 +130,6 @@ def test_a_disk_that_is_too_small_is_said_before_anything_is_written(
 
 
 def test_a_run_that_fails_says_what_the_host_printed(tiny: Batch, tmp_path: Path) -> None:
-    from dataclasses import replace
-
     broken = replace(tiny, config=tiny.config.replace(b"Command: TimeHistory", b"Command: Nothing"))
     with pytest.raises(BenchError, match=r"guard, engine: ended with status 1.*(?s:.)*Error"):
         again(broken, tmp_path, "engine")
@@ -144,8 +160,6 @@ def test_a_users_own_batch_is_only_read(tiny: Batch, tmp_path: Path) -> None:
     from digitalmodel_optimizer.demo.study import DM_FSTS, write_configuration, write_files
 
     mine = tmp_path / "mine"
-    from dataclasses import replace
-
     study = replace(DM_FSTS, files=2, file_mb=0.7, duration_s=20.0)
     list(write_files(study, mine / "simulations"))
     write_configuration(mine, study, enabled=False, files="simulations")

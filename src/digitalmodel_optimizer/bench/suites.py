@@ -19,6 +19,8 @@ from simulated_orcaflex import SimulationDescription, write_simulation
 
 __all__ = ["SUITES", "Suite", "chosen_suites", "write_simulation"]
 
+_VESSEL = "FST1"  # of the demo's models
+
 
 @dataclass(frozen=True)
 class Suite:
@@ -77,21 +79,24 @@ class Suite:
         return cfg
 
     def _columns(self, number: int) -> Iterator[dict[str, Any]]:
-        """Results of every line at many places along it, which all differ."""
+        """The heave of a vessel at many points of it, which all differ.
+
+        Points of a line would be nearer to practice, but of those the host knows only the ends: it
+        hands a place along the line to OrcFxAPI's ``oeLine`` as the kind of point, a whole number.
+        """
         for place in range(number):
-            line = place % self.lines + 1
-            arc_length_m = 1.0 + place // self.lines * (198.0 * self.lines / number)
-            column = history_column(f"Mooring{line}", "Effective Tension", "Max")
+            column = history_column(_VESSEL, "Z", "Max")
+            forward_m = -100.0 + 200.0 * place / number
             yield {
                 **column,
                 "Label": f"{column['Label']}_{place}",
-                "ArcLength": [round(arc_length_m, 3)],
+                "Position": [round(forward_m, 3), 0.0, 0.0],
             }
 
 
 def _as_series(column: dict[str, Any]) -> dict[str, Any]:
     series = series_column(column["ObjectName"], column["Variable"])
-    return {**series, "Label": column["Label"], "ArcLength": column["ArcLength"]}
+    return {**series, "Label": column["Label"], "Position": column["Position"]}
 
 
 SUITES = (
