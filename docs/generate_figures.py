@@ -61,7 +61,8 @@ def _part(path: Path) -> Iterator[str]:
     names = [suite.name for suite in getattr(result, "suites", ())]
     title = ", ".join(names) or TITLES[content["schema"]]
     machine, versions = result.machine, result.versions
-    yield f"\n## {title}\n\n```console\n$ {_without_files(result.command)}\n```\n\n"
+    commands = "\n$ ".join(map(_without_files, result.command.splitlines()))
+    yield f"\n## {title}\n\n```console\n$ {commands}\n```\n\n"
     yield (
         f"{machine['logical_cpus']} CPUs ({machine['processor']}), "
         f"{machine['memory_total_mb'] / 1000:.0f} GB, {machine['system']}, load average "
