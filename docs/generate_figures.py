@@ -1,9 +1,10 @@
 """Write figures from results of the benchmarks into the documentation.
 
-``python docs/generate_figures.py RESULT.json...`` takes what ``digitalmodel-optimizer bench``,
-``bench memory`` and ``bench scaling`` wrote with ``--json``. The first two make up the page
-``docs/reference/figures.md``, in their order; the last goes between the marks of
-``docs/explanation/scaling.md``. Each part shows the command that made it.
+``python docs/generate_figures.py RESULT.json...`` takes what ``digitalmodel-optimizer bench`` and
+``bench memory`` wrote with ``--json``, in the order of the page, and writes
+``docs/reference/figures.md``. With ``--scaling`` in front, results of ``bench scaling``, and of
+``bench`` with fixed numbers of workers, go between the marks of ``docs/explanation/scaling.md``.
+Each part shows the command that made it.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import orjson
 from rich.console import Console
 
 from digitalmodel_optimizer.bench import memory, results, scaling
+from digitalmodel_optimizer.bench.configurations import FULL
 from digitalmodel_optimizer.bench.memory_tables import memory_figures
 from digitalmodel_optimizer.bench.results import read_result
 from digitalmodel_optimizer.bench.scaling_tables import scaling_figures
@@ -47,10 +49,6 @@ def page(paths: list[Path]) -> str:
     return HEAD + "".join(part for path in paths for part in _part(path))
 
 
-def schema(path: Path) -> str:
-    return str(orjson.loads(path.read_bytes())["schema"])
-
-
 def _part(path: Path) -> Iterator[str]:
     content = orjson.loads(path.read_bytes())
     readers = {
@@ -63,7 +61,8 @@ def _part(path: Path) -> Iterator[str]:
     names = [suite.name for suite in getattr(result, "suites", ())]
     title = ", ".join(names) or TITLES[content["schema"]]
     machine, versions = result.machine, result.versions
-    yield f"\n## {title}\n\n```console\n$ {_without_files(result.command)}\n```\n\n"
+    commands = "\n$ ".join(map(_without_files, result.command.splitlines()))
+    yield f"\n## {title}\n\n```console\n$ {commands}\n```\n\n"
     yield (
         f"{machine['logical_cpus']} CPUs ({machine['processor']}), "
         f"{machine['memory_total_mb'] / 1000:.0f} GB, {machine['system']}, load average "
@@ -73,7 +72,19 @@ def _part(path: Path) -> Iterator[str]:
     console = Console(width=WIDTH, file=io.StringIO(), color_system=None)
     console.print(tables(result))
     lines = [line.rstrip() for line in console.file.getvalue().rstrip().splitlines()]
+    lines += _against_fixed(result) if content["schema"] == results.SCHEMA else []
     yield "```text\n" + "\n".join(lines) + "\n```\n"
+
+
+def _against_fixed(result: results.Result) -> Iterator[str]:
+    """What the plugins' own number of workers takes beside the best fixed one, where both ran."""
+    for suite in result.suites:
+        medians = {item.name: item.spread("loop_s").median for item in suite.measured}
+        fixed = {name: value for name, value in medians.items() if name.startswith("workers_")}
+        if len(fixed) > 1 and FULL.name in medians:
+            best = min(fixed, key=fixed.__getitem__)
+            more = medians[FULL.name] / fixed[best] - 1
+            yield f"{suite.name}: {FULL.name} takes {more:+.0%} against {best}, the best of these"
 
 
 def _without_files(command: str) -> str:
@@ -106,19 +117,18 @@ def build(kind: Any, content: Any) -> Any:
 
 
 def main() -> int:
-    paths = [Path(word) for word in sys.argv[1:]]
+    of_scaling = sys.argv[1:2] == ["--scaling"]
+    paths = [Path(word) for word in sys.argv[1 + of_scaling :]]
     if not paths:
-        print("usage: python docs/generate_figures.py RESULT.json...")
+        print("usage: python docs/generate_figures.py [--scaling] RESULT.json...")
         return 2
-    of_scaling = [path for path in paths if schema(path) == scaling.SCHEMA]
-    others = [path for path in paths if path not in of_scaling]
-    if others:
-        PAGE.write_text(page(others), encoding="utf-8", newline="\n")
-    for path in of_scaling:
+    if of_scaling:
         before, rest = SCALING_PAGE.read_text(encoding="utf-8").split(MARKS[0])
         after = rest.split(MARKS[1])[1]
-        text = before + MARKS[0] + "".join(_part(path)) + MARKS[1] + after
-        SCALING_PAGE.write_text(text, encoding="utf-8", newline="\n")
+        text = MARKS[0] + "".join(part for path in paths for part in _part(path)) + "\n" + MARKS[1]
+        SCALING_PAGE.write_text(before + text + after, encoding="utf-8", newline="\n")
+    else:
+        PAGE.write_text(page(paths), encoding="utf-8", newline="\n")
     return 0
 
 

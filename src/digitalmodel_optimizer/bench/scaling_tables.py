@@ -24,6 +24,7 @@ LEGEND = (
 )
 _SHOWN = ("15", "30", "45", "60")
 _WORST = 5
+_SHORT_S = 10.0
 
 
 def scaling_figures(result: ScalingResult) -> Group:
@@ -157,6 +158,14 @@ def grid_words(grid: Sequence[Plan]) -> Iterator[str]:
     yield (
         f"the plugins are within {WRONG_SHARE:.0%} of the best fixed number in "
         f"{len(grid) - len(far)} of {len(grid)} batches"
+    )
+    if not far:
+        return
+    short = sum(plan.best_s < _SHORT_S for plan in far)
+    most_s = max(plan.chosen_s - plan.best_s for plan in far)
+    yield (
+        f"of the others, {short} would be over in less than {_SHORT_S:.0f} s; none loses more than "
+        f"{most_s:.1f} s; the worst of them:"
     )
     for plan in sorted(far, key=lambda item: -item.chosen_over_best)[:_WORST]:
         machine = plan.machine

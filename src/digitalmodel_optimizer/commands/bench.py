@@ -156,8 +156,9 @@ def scaling(
         console = make_console()
         kept = folder.absolute() if folder else default_folder()
         with working_folder(None) as work, telling(console) as say:
+            command = command_line()
             measured = (
-                read_measured(runs) if runs else measure(command_line(), kept, work, say, rounds)
+                read_measured(runs, command) if runs else measure(command, kept, work, say, rounds)
             )
             result = study_scaling(measured, say, cores, 1000.0 * memory, speeds, grid=grid)
         console.print(scaling_figures(result))
