@@ -142,7 +142,8 @@ def test_equal_bytes_no_breach_nothing_alive_and_threads_within_the_cores(
     again = FILES - 1 if name == "loky" else 0
     assert plain_use.made <= use.made <= plain_use.made + again
     assert use.threads_most <= (os.cpu_count() or 1)
-    assert use.processes == (3 if name == "loky" else 1)
+    # A file goes to the worker that is free first: the later of two may come too late for any.
+    assert use.processes in ((2, 3) if name == "loky" else (1,))
 
 
 def test_a_library_without_multiple_time_histories(run: Run) -> None:
