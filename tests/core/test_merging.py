@@ -39,6 +39,7 @@ rows = st.tuples(st.sampled_from(["p", "q"]), st.sampled_from(VALUES), st.sample
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning")  # pandas', on columns that are all empty
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")  # pandas 2.0's, on their text
 @given(st.lists(rows, max_size=9))
 @example([("p", None, float("nan")), ("p", None, True), ("p", None, True)])
 def test_the_order_of_joining_makes_no_difference(content: list[tuple[Any, ...]]) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import run_child
+from stand_in import run_child
 
 from simulated_orcaflex import (
     Crash,

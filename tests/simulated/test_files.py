@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import small
+from stand_in import small
 
 from simulated_orcaflex import (
     ObjectDescription,

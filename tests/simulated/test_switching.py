@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import run_child
+from stand_in import run_child
 
 import simulated_orcaflex
 

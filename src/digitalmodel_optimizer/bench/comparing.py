@@ -20,12 +20,17 @@ _SAME_MACHINE = ("processor", "logical_cpus", "platform")
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of a comparison; ``bad`` ones make it fail."""
+    """One line of a comparison; ``bad`` ones make it fail.
+
+    A count that fell is bad as well, since it must be equal, but not ``worse``: a new baseline
+    keeps the gain.
+    """
 
     suite: str
     configuration: str
     words: str
     bad: bool = False
+    worse: bool = True
 
 
 def compare_results(baseline: Result, result: Result) -> tuple[Finding, ...]:
@@ -78,18 +83,16 @@ def _counts(suite: str, older: Measured, newer: Measured, versions: str) -> Iter
         return
     before, after = asdict(older.counts), asdict(newer.counts)
     calls_before, calls_after = before.pop("native_calls"), after.pop("native_calls")
-    changed = [
-        f"{name} {calls_before.get(name, 0)} -> {calls_after.get(name, 0)}"
+    pairs = [
+        (name, calls_before.get(name, 0), calls_after.get(name, 0))
         for name in sorted({*calls_before, *calls_after})
-        if calls_before.get(name, 0) != calls_after.get(name, 0)
     ]
-    changed += [
-        f"{name.replace('_', ' ')} {before[name]} -> {after[name]}"
-        for name in before
-        if before[name] != after[name]
-    ]
+    pairs += [(name.replace("_", " "), before[name], after[name]) for name in before]
+    changed = [f"{name} {was} -> {now}" for name, was, now in pairs if was != now]
     if changed:
-        yield Finding(suite, newer.name, f"counts: {', '.join(changed)}{versions}", bad=True)
+        worse = any(now > was for _, was, now in pairs)
+        words = f"counts: {', '.join(changed)}{versions}"
+        yield Finding(suite, newer.name, words, bad=True, worse=worse)
     else:
         yield Finding(suite, newer.name, f"counts: equal, {newer.counts.native_total} native calls")
 

@@ -116,12 +116,14 @@ def print_findings(console: Console, findings: Sequence[Finding], baseline: str)
     """What a comparison found, the bad ones in red, and a last line that sums up."""
     for item in findings:
         where = ", ".join(filter(None, (item.suite, item.configuration)))
-        word = "WORSE " if item.bad else "ok    "
+        word = "ok    " if not item.bad else "WORSE " if item.worse else "FEWER "
         line = Text(f"{word} {where}: {item.words}" if where else f"{word} {item.words}")
         line.stylize("bold red" if item.bad else "", 0, len(word))
         console.print(line, soft_wrap=True)
     bad = sum(item.bad for item in findings)
-    words = f"{count(bad, 'finding')} worse than {baseline}" if bad else f"no worse than {baseline}"
+    words = f"{count(bad, 'finding')} not as in {baseline}" if bad else f"no worse than {baseline}"
+    if bad and not any(item.bad and item.worse for item in findings):
+        words += ": a new baseline keeps the gain"
     console.print(Text(words, style="bold red" if bad else "bold green"), soft_wrap=True)
 
 
