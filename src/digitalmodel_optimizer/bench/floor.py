@@ -15,6 +15,7 @@ import json
 import multiprocessing
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -216,8 +217,11 @@ def _write_summary(
 def _statistics(rows: list[list[Any]]) -> Iterator[list[Any]]:
     numeric = [3, 4, *range(len(_FIXED), len(rows[0]))]
     values = np.array([[row[place] for place in numeric] for row in rows], dtype=float)
-    deviation = values.std(axis=0, ddof=1) if len(rows) > 1 else np.full(len(numeric), np.nan)
-    made = (values.min(axis=0), values.max(axis=0), values.mean(axis=0), deviation)
+    # As pandas has it: what is missing does not count, and one value alone has no deviation.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        made = [ask(values, axis=0) for ask in (np.nanmin, np.nanmax, np.nanmean)]
+        made.append(np.nanstd(values, axis=0, ddof=1))
     for name, numbers in zip(("min", "max", "mean", "stdev"), made, strict=True):
         row: list[Any] = [None] * len(rows[0])
         row[len(_FIXED) - 1] = name
