@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("OrcFxAPI")
-pd = pytest.importorskip("pandas")
+from digitalmodel_optimizer.bench.floor_tables import statistics
 
-from digitalmodel_optimizer.bench.floor import _statistics  # noqa: E402 - it needs OrcFxAPI
+pd = pytest.importorskip("pandas")
 
 
 def row(*numbers: float) -> list[Any]:
@@ -21,7 +20,7 @@ def row(*numbers: float) -> list[Any]:
 def test_of_the_rows_and_then_of_rows_and_statistics(files: int) -> None:
     rows = [row(0.1 * number, math.pi - number) for number in range(files)]
     for _ in range(2):
-        rows = [*rows, *_statistics(rows)]
+        rows = [*rows, *statistics(rows)]
     frame = pd.DataFrame([row(0.1 * number, math.pi - number)[7:] for number in range(files)])
     for _ in range(2):
         made = [getattr(frame, name)() for name in ("min", "max", "mean", "std")]

@@ -15,7 +15,6 @@ import json
 import multiprocessing
 import sys
 import time
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -26,9 +25,9 @@ import numpy as np
 import OrcFxAPI
 import orjson
 
+from digitalmodel_optimizer.bench.floor_tables import write_summary
+
 Column = Mapping[str, Any]
-_FIXED = ["fe_filename", "fe_filename_stem", "run_status", "start_time", "stop_time"]
-_FIXED += ["description", "statistic"]
 _ENDS = {
     "End A": OrcFxAPI.oeEndA,
     "End B": OrcFxAPI.oeEndB,
@@ -200,44 +199,6 @@ def _write_series(opened: OpenModel, plan: Mapping[str, Any], stem: str, results
         (results / f"{stem}_{group['label']}.csv").write_bytes(head + b"\n" + lines + b"\n")
 
 
-def _write_summary(
-    group: Mapping[str, Any], rows: list[list[Any]], plan: Mapping[str, Any], results: Path
-) -> None:
-    head = [*_FIXED, *(column["label"] for column in group["columns"])]
-    if plan["statistics"]:
-        # The engine adds statistics to the table, and statistics of that table to it once more.
-        for _ in range(2):
-            rows = [*rows, *_statistics(rows)]
-    decimals = plan["summary_decimals"]
-    lines = [",".join(head), *(",".join(_texts(row, decimals)) for row in rows), ""]
-    path = results / f"{plan['name']}_{group['label']}.csv"
-    path.write_text("\n".join(lines), encoding="utf-8")
-
-
-def _statistics(rows: list[list[Any]]) -> Iterator[list[Any]]:
-    numeric = [3, 4, *range(len(_FIXED), len(rows[0]))]
-    values = np.array([[row[place] for place in numeric] for row in rows], dtype=float)
-    # As pandas has it: what is missing does not count, and one value alone has no deviation.
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)
-        made = [ask(values, axis=0) for ask in (np.nanmin, np.nanmax, np.nanmean)]
-        made.append(np.nanstd(values, axis=0, ddof=1))
-    for name, numbers in zip(("min", "max", "mean", "stdev"), made, strict=True):
-        row: list[Any] = [None] * len(rows[0])
-        row[len(_FIXED) - 1] = name
-        for place, number in zip(numeric, numbers.tolist(), strict=True):
-            row[place] = number
-        yield row
-
-
-def _texts(row: Sequence[Any], decimals: int) -> Iterator[str]:
-    for value in row:
-        if value is None or value != value:  # noqa: PLR0124 - what is not a number
-            yield ""
-        else:
-            yield repr(round(value, decimals)) if isinstance(value, float) else str(value)
-
-
 def main() -> None:
     times, plan, results = (Path(word) for word in sys.argv[1:4])
     results.mkdir(parents=True, exist_ok=True)
@@ -246,7 +207,7 @@ def main() -> None:
         start = time.perf_counter()
         tables = zip(*read_all(), strict=True)
         for group, table in zip(read.plan["summary"], tables, strict=True):
-            _write_summary(group, list(table), read.plan, results)
+            write_summary(group, list(table), read.plan, results)
         elapsed_s = time.perf_counter() - start
     times.write_text(json.dumps({"loop_s": elapsed_s}), encoding="utf-8")
 
