@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,29 @@ from digitalmodel_optimizer.contract import OptimizerError
 
 TEST_DATA = Path("src", "digitalmodel", "tests", "test_data")
 """Below the working folder: the first place where the host looks for ``<basename>.yml``."""
+
+
+def base_places(basename: str, packages: Iterable[str] | None = None) -> Iterator[Path]:
+    """Where the host looks for the base configuration of ``basename``, in its order.
+
+    :param packages: folders of the host's package, by default those of the installed one.
+    """
+    yield TEST_DATA / f"{basename}.yml"
+    for folder in _installed_host() if packages is None else packages:
+        yield Path(folder, "base_configs", "modules", basename, f"{basename}.yml")
+
+
+def _installed_host() -> Iterable[str]:
+    import importlib.util
+
+    host = importlib.util.find_spec("digitalmodel")
+    return (host.submodule_search_locations or ()) if host else ()
+
+
+def find_base(basename: str) -> Path | None:
+    """The base configuration that the host will find from this working folder."""
+    found = next((place for place in base_places(basename) if place.is_file()), None)
+    return found.absolute() if found else None
 
 
 def read_mapping(path: Path) -> dict[str, Any]:

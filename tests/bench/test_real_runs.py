@@ -186,6 +186,7 @@ def test_a_users_own_batch_is_only_read(tiny: Batch, tmp_path: Path) -> None:
         (["--config", "empty.yml"], "empty.yml holds no mapping"),
         (["--config", "good.yml"], "there are no .sim files for good.yml in"),
         (["--config", "good.yml", "--files", "nowhere"], "there is no folder"),
+        (["--config", "good.yml", "--files", "sim"], "no base configuration for orcaflex_post"),
         (["--compare", "good.yml"], "good.yml is not JSON"),
         (["memory", "--sizes", "4,big"], "--sizes takes numbers above 0"),
         (["scaling", "--disk", "0"], "--disk takes numbers above 0"),
@@ -194,6 +195,8 @@ def test_a_users_own_batch_is_only_read(tiny: Batch, tmp_path: Path) -> None:
 def test_a_slip_is_one_line(tmp_path: Path, words: list[str], said: str) -> None:
     (tmp_path / "empty.yml").write_text("")
     (tmp_path / "good.yml").write_text("meta: {basename: orcaflex_post_process}\n")
+    (tmp_path / "sim").mkdir()
+    (tmp_path / "sim" / "a.sim").touch()
     done = dmo(tmp_path, *words)
     assert done.returncode == 2
     assert said in done.stderr

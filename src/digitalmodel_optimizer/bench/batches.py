@@ -16,7 +16,7 @@ from digitalmodel_optimizer.bench.suites import Suite, write_simulation
 from digitalmodel_optimizer.bench.users_files import inputs
 from digitalmodel_optimizer.contract import BYTES_PER_MB, OptimizerError
 from digitalmodel_optimizer.demo.study import BASENAME, base_configuration
-from digitalmodel_optimizer.yaml_files import TEST_DATA, read_mapping
+from digitalmodel_optimizer.yaml_files import TEST_DATA, find_base, read_mapping
 
 _COMPLETE = "complete.json"
 # Raise it when files of the same description come out differently.
@@ -159,9 +159,13 @@ def users_batch(config: Path, folder: Path | None) -> Batch:
         raise BenchError(f"there are no .sim files for {config.name} in {where}")
     others = {}
     basename = str(content.get("basename") or content.get("meta", {}).get("basename"))
-    base = Path.cwd() / TEST_DATA / f"{basename}.yml"
-    if base.is_file():
-        others[str(TEST_DATA / base.name)] = base.read_bytes()
+    base = find_base(basename)
+    if base is None:
+        raise BenchError(
+            f"{config.name}: from this folder the host finds no base configuration for {basename}; "
+            "start this in the folder where you start python -m digitalmodel"
+        )
+    others[str(TEST_DATA / base.name)] = base.read_bytes()
     named = content.get("default_yaml")
     if isinstance(named, str) and not os.path.isabs(named) and ".." not in Path(named).parts:
         others[named] = Path(named).read_bytes()

@@ -11,17 +11,13 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
-from digitalmodel_optimizer.commands.configuration import (
-    Configuration,
-    base_places,
-    find_base,
-    read_configuration,
-)
+from digitalmodel_optimizer.commands.configuration import Configuration, read_configuration
 from digitalmodel_optimizer.commands.findings import FAIL, OK, WARN, Check
 from digitalmodel_optimizer.commands.installed import ON, InstalledPlugin, look_at_plugins
 from digitalmodel_optimizer.commands.machine_checks import check_backends, check_budgets
 from digitalmodel_optimizer.contract import OptimizerError, Settings, SettingsError
 from digitalmodel_optimizer.engine.peek import BASENAMES
+from digitalmodel_optimizer.yaml_files import base_places, find_base
 
 __all__ = ["FAIL", "OK", "WARN", "Check", "all_checks"]
 
@@ -138,7 +134,7 @@ def _check_base(read: Configuration | None) -> Iterator[Check]:
                 name,
                 WARN,
                 "from this folder the host finds none",
-                f"it looks at {_listed(list(base_places('<basename>')))}",
+                f"it looks at {_listed([place.absolute() for place in base_places('<basename>')])}",
             )
     elif read.basename is None:
         yield Check(name, FAIL, "the configuration has neither basename nor meta.basename")
@@ -147,7 +143,7 @@ def _check_base(read: Configuration | None) -> Iterator[Check]:
             name,
             FAIL,
             f"from this folder the host finds none for {read.basename}",
-            f"put it at {next(base_places(read.basename))}",
+            f"put it at {next(base_places(read.basename)).absolute()}",
         )
     else:
         yield Check(name, OK, str(read.base))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from digitalmodel_optimizer.yaml_files import TEST_DATA, read_mapping
+from digitalmodel_optimizer.yaml_files import find_base, read_mapping
 
 
 @dataclass(frozen=True)
@@ -48,20 +48,6 @@ def read_configuration(path: Path) -> Configuration:
         merged = _merged(merged, content)
     merged["Analysis"] = {"CustomInputFile": str(path)}
     return Configuration(merged, tuple(sources), basename, base)
-
-
-def base_places(basename: str) -> Iterator[Path]:
-    """Where the host looks for the base configuration of ``basename``, in its order."""
-    import importlib.util
-
-    yield Path.cwd() / TEST_DATA / f"{basename}.yml"
-    host = importlib.util.find_spec("digitalmodel")
-    for folder in (host.submodule_search_locations or ()) if host else ():
-        yield Path(folder, "base_configs", "modules", basename, f"{basename}.yml")
-
-
-def find_base(basename: str) -> Path | None:
-    return next((place for place in base_places(basename) if place.is_file()), None)
 
 
 def _contains(content: Any, path: tuple[str, ...]) -> bool:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from digitalmodel_optimizer.settings import is_enabled
+from digitalmodel_optimizer.yaml_files import base_places
 
 RUN_VARIABLE = "DIGITALMODEL_OPTIMIZER_RUN"
 _NEEDLE = b"parallel"
@@ -59,24 +60,18 @@ def host_arguments() -> list[str]:
 
 
 def _configurations(arguments: list[str]) -> Iterator[Path]:
-    tests = Path("src", "digitalmodel", "tests", "test_data")
+    folders = _package_folders()
     for basename in BASENAMES:
-        yield tests / f"{basename}.yml"
-    yield from _packaged_base_configurations()
+        yield from base_places(basename, folders)
     for argument in arguments[:1]:
         yield Path(argument)
         yield from _default_file(Path(argument))
 
 
-def _packaged_base_configurations() -> Iterator[Path]:
-    spec = sys.modules.get("digitalmodel")
-    folders = list(getattr(spec, "__path__", ())) if spec is not None else _package_folders()
-    for folder in folders:
-        for basename in BASENAMES:
-            yield Path(folder, "base_configs", "modules", basename, f"{basename}.yml")
-
-
 def _package_folders() -> list[str]:
+    """The host's own folders, found without importing it."""
+    if (package := sys.modules.get("digitalmodel")) is not None:
+        return list(getattr(package, "__path__", ()))
     return [
         os.path.join(entry, "digitalmodel")
         for entry in sys.path
