@@ -40,17 +40,23 @@ def read_mapping(path: Path) -> dict[str, Any]:
 
     :raises OptimizerError: it cannot be read; the text says where.
     """
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
+    import yaml
 
-    yaml = YAML(typ="safe", pure=True)
-    yaml.version = (1, 1)  # as the host's reader has it
     try:
-        content = yaml.load(path.read_bytes())
+        content = yaml.safe_load(path.read_bytes().decode("utf-8"))
     except OSError as error:
         raise OptimizerError(f"{path} cannot be read: {error.strerror}") from error
-    except YAMLError as error:
-        raise OptimizerError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+    except UnicodeDecodeError as error:
+        raise OptimizerError(f"{path} is not UTF-8, as the engine reads it: {error}") from error
+    except yaml.YAMLError as error:
+        raise OptimizerError(f"{path} is not YAML: {_complaint(error)}") from error
     if not isinstance(content, dict):
         raise OptimizerError(f"{path} holds no mapping")
     return content
+
+
+def _complaint(error: Any) -> str:
+    """What is wrong and where, in one sentence of the reader's own words."""
+    mark = getattr(error, "problem_mark", None)
+    said = getattr(error, "problem", None) or " ".join(str(error).split())
+    return f"line {mark.line + 1}, column {mark.column + 1}: {said}" if mark else said

@@ -12,11 +12,13 @@ from digitalmodel_optimizer.yaml_files import find_base, read_mapping
 
 @dataclass(frozen=True)
 class Configuration:
-    """``merged`` is what the host will have; ``sources`` are the files, later ones over earlier.
+    """``own`` is the user's file, ``merged`` what the host will have, ``sources`` are the files,
+    later ones over earlier.
 
     ``base`` is the base configuration that the host will find, None if it will find none.
     """
 
+    own: Path
     merged: dict[str, Any]
     sources: tuple[tuple[Path, dict[str, Any]], ...]
     basename: str | None
@@ -47,7 +49,7 @@ def read_configuration(path: Path) -> Configuration:
     for _, content in sources:
         merged = _merged(merged, content)
     merged["Analysis"] = {"CustomInputFile": str(path)}
-    return Configuration(merged, tuple(sources), basename, base)
+    return Configuration(path, merged, tuple(sources), basename, base)
 
 
 def _contains(content: Any, path: tuple[str, ...]) -> bool:

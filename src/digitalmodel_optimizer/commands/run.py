@@ -51,10 +51,12 @@ def run_host(arguments: list[str]) -> None:
     elif peek.command_line_enables():
         activation.stand_in()
     else:
-        _say(
-            f"{arguments[0]} does not enable the plugins, the engine runs untouched; to enable "
-            "them add to it  orcaflex: {parallel: {enabled: True}}"
-        )
+        from digitalmodel_optimizer.engine.slips import slip_on_the_command_line
+
+        slip = slip_on_the_command_line()
+        said = f"{arguments[0]} does not enable the plugins, the engine runs untouched"
+        add = "to enable them add to it  orcaflex: {parallel: {enabled: True}}"
+        _say(f"{said}: {slip}" if slip else f"{said}; {add}")
     run_engine()
 
 

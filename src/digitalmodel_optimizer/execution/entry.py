@@ -134,9 +134,13 @@ def _run(prepared: _Prepared, worker: Worker, engine: Any, cfg: Any) -> BatchRep
                 end = os.path.join(staging.folder, "end")
                 save_merged(worker.host, engine, cfg, report.results, end, apart=prepared.apart)
         if settings.save_error_reports:
-            write_error_logs(report)
-        worker.manager.hook.optimizer_batch_finished(batch=batch, report=report, settings=settings)
-        print_report(report)
+            report = write_error_logs(report)
+        try:
+            worker.manager.call_each(
+                "optimizer_batch_finished", batch=batch, report=report, settings=settings
+            )
+        finally:  # whatever a plugin does at the end: what came of the files is told
+            print_report(report)
         if run.outcome.output_error is not None:
             raise run.outcome.output_error
         if report.interrupted:
