@@ -46,6 +46,13 @@ def test_options_have_unit_default_and_range(dmo: Dmo) -> None:
     assert "hooks: configure" in " ".join(done.stdout.split())
 
 
+@pytest.mark.parametrize("columns", [60, 80])
+def test_nothing_is_cut_off_where_there_is_little_room(dmo: Dmo, columns: int) -> None:
+    done = dmo("plugins", "--hooks", "--options", COLUMNS=str(columns))
+    assert "\u2026" not in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= columns
+
+
 def test_wrong_settings_are_told_by_plugins_and_doctor(dmo: Dmo, tmp_path: Path) -> None:
     (tmp_path / "batch.yml").write_text(
         "orcaflex:\n  parallel:\n    enabled: True\n    plugins: {gcc: {}}\n"

@@ -83,8 +83,8 @@ def _print(
     table = Table()
     table.add_column("plugin", no_wrap=True)
     table.add_column("state", no_wrap=all(len(item.state) < _SHORT_STATE for item in found))
-    table.add_column("from")
-    table.add_column("what it does")
+    table.add_column("from", overflow="fold")
+    table.add_column("what it does", overflow="fold")
     for item in found:
         style = "green" if item.state == "on" else "yellow"
         said = item.summary + (f"\nhooks: {_hooks(item)}" if hooks else "")
