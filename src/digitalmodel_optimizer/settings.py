@@ -108,15 +108,15 @@ def read_settings(cfg: Any, plugins: Mapping[str, PluginOptions | None]) -> Sett
 
 def _place(cfg: Any, path: tuple[str, ...]) -> str:
     """Where the value at ``path`` comes from: the user's file, one below it, or an argument."""
-    from digitalmodel_optimizer.yaml_lines import holds, line_of
+    from digitalmodel_optimizer.yaml_lines import holds, line_of, readable
 
     source, value = source_file(cfg), look_up(cfg, path)
-    if source is None:
+    if source is None or not readable(source):
         return ""
     for file in (source, *_files_below(cfg)):
         if holds(file, path, value):
             return f" (line {line_of(file, path)}{'' if file == source else f' of {file}'})"
-    return " (given by an argument)" if os.path.isfile(source) else ""
+    return " (given by an argument)"
 
 
 def _files_below(cfg: Any) -> Iterator[str]:

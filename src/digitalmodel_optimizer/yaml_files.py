@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +43,7 @@ def read_mapping(path: Path) -> dict[str, Any]:
     import yaml
 
     try:
-        content = yaml.safe_load(path.read_bytes().decode("utf-8"))
+        content = _load(path.read_bytes().decode("utf-8"))
     except OSError as error:
         raise OptimizerError(f"{path} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -53,6 +53,29 @@ def read_mapping(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise OptimizerError(f"{path} holds no mapping")
     return content
+
+
+def _load(text: str) -> Any:
+    import yaml
+
+    try:
+        return yaml.safe_load(text)
+    except yaml.composer.ComposerError:  # several documents: the host lays them over each other
+        merged: dict[str, Any] = {}
+        for document in yaml.safe_load_all(text):
+            if isinstance(document, dict):
+                merged = lay_over(merged, document)
+        return merged
+
+
+def lay_over(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """``over`` laid over ``under``, mappings inside mappings too, as the host does."""
+    merged = dict(under)
+    for key, value in over.items():
+        below = merged.get(key)
+        both = isinstance(value, Mapping) and isinstance(below, Mapping)
+        merged[key] = lay_over(below, value) if both else value  # type: ignore[arg-type]
+    return merged
 
 
 def _complaint(error: Any) -> str:

@@ -36,6 +36,11 @@ def holds(source: str, path: Key, value: Any) -> bool:
     return both_mappings or bool(content == value)
 
 
+def readable(source: str) -> bool:
+    """Whether anything can be said of ``source``: there, and one document of YAML."""
+    return _read(source)[0] is not None
+
+
 def repeated(source: str, path: Key) -> Iterator[tuple[Key, list[int]]]:
     """Keys on the way to ``path``, and below it, that stand more than once, with their lines."""
     node = _read(source)[0]

@@ -144,3 +144,13 @@ def test_a_slip_in_the_key_that_enables_is_advice(dmo: Dmo, tmp_path: Path) -> N
     (enabled,) = [item for item in json.loads(done.stdout) if item["name"] == "enabled"]
     assert "orcaflex.parralel (line 3)" in enabled["advice"]
     assert "did you mean parallel?" in enabled["advice"]
+
+
+def test_doctor_reads_several_documents_as_the_host_does(dmo: Dmo, tmp_path: Path) -> None:
+    config = write_configuration(tmp_path, DM_FSTS, enabled=True)
+    text = config.read_text(encoding="utf-8")
+    config.write_text(f"{text}---\norcaflex: {{parallel: {{threads: 3}}}}\n", encoding="utf-8")
+    done = dmo("doctor", config.name, "--json")
+    found = {item["name"]: item["found"] for item in json.loads(done.stdout)}
+    assert done.returncode == 0, done.stdout
+    assert found["ceiling"] == "at most 3 workers"

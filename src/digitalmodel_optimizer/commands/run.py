@@ -26,9 +26,17 @@ def command(
     also works where Python does not process .pth files. What follows CONFIG goes to the host
     as it is.
     """
+    from digitalmodel_optimizer.contract import OptimizerError
+    from digitalmodel_optimizer.yaml_files import read_mapping
+
     if not os.path.isfile(config):
         _say(_no_such_file(config))
         raise typer.Exit(_USAGE_STATUS)
+    try:
+        read_mapping(Path(config))
+    except OptimizerError as error:  # the host would say so at the end of a traceback
+        _say(str(error))
+        raise typer.Exit(_USAGE_STATUS) from None
     if not _host_is_there():
         _say("digitalmodel is not installed in this Python; pip install digitalmodel")
         raise typer.Exit(_USAGE_STATUS)
