@@ -10,6 +10,7 @@ import pytest
 
 from digitalmodel_optimizer import manager as managing
 from digitalmodel_optimizer.contract import OptimizerWarning, PluginError, PluginOptions, hookimpl
+from digitalmodel_optimizer.execution.loading import load_plugins
 from digitalmodel_optimizer.manager import (
     BUILT_IN,
     PluginReference,
@@ -80,6 +81,17 @@ def test_a_plugin_that_cannot_be_imported_is_left_out_with_a_warning() -> None:
 def test_a_blocked_plugin_is_not_even_imported() -> None:
     manager = build_manager([reference("broken")], blocked=frozenset({"stranger"}))
     assert not manager.references
+
+
+def test_a_name_to_block_that_nobody_has_is_told_with_the_nearest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(managing.BLOCK_VARIABLE, "gcc, result-extraction")
+    with pytest.warns(OptimizerWarning, match="no plugin is called gcc; did you mean gc?") as said:
+        manager, _, settings = load_plugins({})
+    assert len(said) == 1
+    assert "result-extraction" not in [item.name for item in manager.references]
+    assert settings.blocked == {"gcc", "result-extraction"}
 
 
 def test_options_of_the_wrong_type_are_named() -> None:

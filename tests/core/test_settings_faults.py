@@ -101,6 +101,7 @@ FAULTS = {
     "threads: 0": "orcaflex.parallel.threads (line 3) is 0, below the least of 1",
     "threads: True": "orcaflex.parallel.threads (line 3) takes a whole number or auto, not True",
     "timeout_per_file: .nan": "takes a number of seconds, not nan",
+    "timeout_per_file: .inf": "takes a number of seconds, not inf",
     "use_processes: 1": "takes True or False, not 1",
     "plugins: all": "orcaflex.parallel.plugins (line 3) takes a block of plugin names, not 'all'",
     "plugins: {my-lgo: {}}": "plugins.my-lgo (line 3) is no plugin; did you mean my-log?",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import warnings
 from typing import Any
@@ -10,6 +11,7 @@ from digitalmodel_optimizer.contract import OptimizerWarning, Settings
 from digitalmodel_optimizer.execution.defaults import CoreDefaults
 from digitalmodel_optimizer.execution.worker import EngineDefaults
 from digitalmodel_optimizer.manager import (
+    BLOCK_VARIABLE,
     TRACE_VARIABLE,
     Manager,
     blocked_by_environment,
@@ -27,7 +29,10 @@ def load_plugins(cfg: Any) -> tuple[Manager, EngineDefaults, Settings]:
     references = installed_plugins()
     names = {reference.name for reference in references}
     for name in sorted(blocked_by_environment() - names):
-        warnings.warn(f"no plugin is called {name}; nothing to block", OptimizerWarning, 2)
+        near = difflib.get_close_matches(name, names, n=1)
+        said = f"did you mean {near[0]}?" if near else "nothing to block"
+        text = f"{BLOCK_VARIABLE}: no plugin is called {name}; {said}"
+        warnings.warn(text, OptimizerWarning, stacklevel=2)
     engine = EngineDefaults()
     manager = build_manager(
         references,
