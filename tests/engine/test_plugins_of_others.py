@@ -130,7 +130,7 @@ def test_an_executor_that_leaves_files_out_is_named(tmp_path: Path) -> None:
     config = batch(tmp_path, files=3)
     done = run(config, EXECUTE)
     assert done.returncode == 2, done.stderr[-3000:]
-    assert f"{WHO}: optimizer_execute gave no result for 1 files" in said(done)
+    assert f"{WHO}: optimizer_execute gave no result for 1 file:" in said(done)
 
 
 def test_an_error_log_that_cannot_be_removed_is_no_failed_run(tmp_path: Path) -> None:

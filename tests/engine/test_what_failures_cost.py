@@ -253,3 +253,29 @@ def test_a_file_that_ends_the_whole_process_goes_last_and_apart_in_the_next_run(
     plain = command.run(config, variables={"DIGITALMODEL_OPTIMIZER": "off"})
     assert plain.returncode == 0
     assert first_difference(csv_files(read_tree(tmp_path / "results")), found) is None
+
+
+def test_the_report_is_of_the_batch_not_of_what_was_done_again(tmp_path: Path) -> None:
+    """The first file fails late; what started beside it had guessed what it would leave behind."""
+    from dataclasses import replace
+
+    from digitalmodel_optimizer.demo.study import DM_FSTS, write_configuration, write_files
+
+    study = replace(DM_FSTS, files=4, file_mb=0.5, duration_s=20.0)
+    list(write_files(study, tmp_path / "sim"))
+    config = write_configuration(tmp_path, study, enabled=True)
+    first = next((tmp_path / "sim").glob("*.sim"))
+    late = {"files": first.name, "load_s": 4.0, "fail_load": {"status": 7}}
+    two = {"hybrid-executor": {"backend": "loky"}, "thread-allocation": {"worker_start_s": 0.0}}
+    variables = {
+        "DIGITALMODEL_OPTIMIZER_REPORT": "report.json",
+        "SIMULATED_ORCAFLEX_FAULTS": json.dumps([late]),
+    }
+    settings = repr({"orcaflex": {"parallel": {"plugins": two}}})
+    done = command.run(config, settings, variables=variables)
+    assert done.returncode == 1, done.stderr[-3000:]
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert [item["file"] for item in report["failed"]] == [str(first)]
+    assert sum(group["files"] for group in report["groups"]) == 4
+    assert "2 worker processes" in " ".join(report["decisions"])
+    assert report["workers"] == 2

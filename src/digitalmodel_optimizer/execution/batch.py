@@ -36,6 +36,7 @@ from digitalmodel_optimizer.execution.staging import Staging
 from digitalmodel_optimizer.execution.worker import ProcessOneFile
 from digitalmodel_optimizer.machine import measure_machine
 from digitalmodel_optimizer.manager import Manager
+from digitalmodel_optimizer.monitoring.words import count
 
 
 @dataclass
@@ -95,7 +96,8 @@ class BatchRun:
                     self._execute(pending, monitor)
                 while not self.outcome.output_error and (wrong := self._started_from_wrong()):
                     self.decisions.append(
-                        f"{len(wrong)} files processed again, with what the files before them leave"
+                        f"{count(len(wrong), 'file')} processed again, with what the files before "
+                        "leave"
                     )
                     self._forget(wrong)
                     self._execute(wrong, monitor)
@@ -113,7 +115,8 @@ class BatchRun:
             self.carried.finished(result)
             self.tracker.finished(result)
         if found:
-            self.decisions.append(f"{len(found)} files were finished by an interrupted run before")
+            number = f"{count(len(found), 'file')} {'was' if len(found) == 1 else 'were'}"
+            self.decisions.append(f"{number} finished by an interrupted run before")
         for file in self._pending():
             if file.index in self._broken_off:
                 self.decisions.append(
@@ -193,12 +196,12 @@ class BatchRun:
         self._collect([control.run(task, self.process_file)], control)
 
     def _execute(self, files: Sequence[SimulationFile], monitor: Monitor) -> None:
-        self.schedule = self._plan(files)
-        self.tracker.reorder([task.file for task in self.schedule.order])
-        control = self._control(self.schedule)
+        schedule = self._plan(files)
+        self.tracker.reorder([task.file for task in schedule.order])
+        control = self._control(schedule)
         monitor.watch(control)
         stream = self.hook.optimizer_execute(
-            schedule=self.schedule,
+            schedule=schedule,
             process_file=self.process_file,
             control=control,
             settings=self.settings,
@@ -218,7 +221,8 @@ class BatchRun:
             if close is not None:
                 close()
             self.decisions.extend(control.decisions)
-            self.backend = control.backend
+            if self.schedule is None:  # the report is of the batch, not of the few done again
+                self.schedule, self.backend = schedule, control.backend
 
     def _hold_executor_to(self, files: Sequence[SimulationFile], control: BatchControl) -> None:
         """Every file has its result, unless the batch was stopped."""
@@ -227,7 +231,8 @@ class BatchRun:
             who = self.manager.answering("optimizer_execute")
             listed = ", ".join(lacking[:3]) + (", ..." if len(lacking) > 3 else "")
             raise PluginError(
-                f"{who}: optimizer_execute gave no result for {len(lacking)} files: {listed}"
+                f"{who}: optimizer_execute gave no result for {count(len(lacking), 'file')}: "
+                f"{listed}"
             )
 
     def _control(self, schedule: Schedule) -> BatchControl:
