@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -251,8 +249,7 @@ class BatchRun:
         except (OutputError, OSError) as error:
             fault = FileError(ErrorKind.OUTPUT, str(error))
             self._write_no_more(str(error), control)
-        for staged in {os.path.dirname(output.staged) for output in result.outputs}:
-            shutil.rmtree(staged, ignore_errors=True)
+        self.staging.clear(result)
         return result if fault is None else replace(result, error=fault, engine=None)
 
     def _write_no_more(self, message: str, control: BatchControl) -> None:

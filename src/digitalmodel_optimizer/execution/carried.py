@@ -52,18 +52,15 @@ class CarriedState:
         with self._lock:
             if file.index in self._certain:
                 return self._certain[file.index]
-            state, first_found = FIRST, False
             for index in self._indices:
                 if index == file.index:
                     break
                 result = self._done.get(index)
                 if result is None:
-                    if not first_found:
-                        return self._predicted
-                    continue
-                if result.error is None and not first_found:
-                    state, first_found = state_after(state, result.engine), True
-            return state
+                    return self._predicted
+                if result.error is None:
+                    return state_after(FIRST, result.engine)
+            return FIRST
 
     def finished(self, result: FileResult) -> None:
         with self._lock:
