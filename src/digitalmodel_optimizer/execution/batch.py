@@ -24,7 +24,6 @@ from digitalmodel_optimizer.contract import (
     SimulationFile,
 )
 from digitalmodel_optimizer.engine.messages import say
-from digitalmodel_optimizer.engine.sharing import Shared
 from digitalmodel_optimizer.execution.admission import Admission
 from digitalmodel_optimizer.execution.carried import CarriedState
 from digitalmodel_optimizer.execution.control import BatchControl, Tracker
@@ -74,7 +73,6 @@ class BatchRun:
         self.backend = "serial"
         self.memory_peak_mb = 0.0
         self.tracker = Tracker(self.hook, settings, list(batch.files))
-        self._shared = Shared()
         self._broken_off = staging.broken_off()
         self._ready_workers = take_ready_workers()
         self._start = time.perf_counter()
@@ -236,8 +234,7 @@ class BatchRun:
     def _take(self, result: FileResult, control: BatchControl) -> FileResult:
         """Say what the file said, move its outputs into place, note it as done."""
         say(result.messages)
-        engine = None if result.engine is None else self._shared(result.engine)
-        result = replace(result, messages=(), engine=engine)
+        result = self.carried.with_shared_state(replace(result, messages=()))
         if result.error is not None:
             if result.error.kind is ErrorKind.OUTPUT:
                 self._write_no_more(result.error.message, control)
