@@ -1,7 +1,8 @@
 """Where a path of keys leads in a document, with duplicate keys, merge keys and aliases.
 
 As for PyYAML: of a key that stands twice the last one counts; what a merge key (``<<``) brings in
-counts where the mapping itself has no such key; of several merged mappings the first one counts.
+counts where the mapping itself has no such key. Of several mappings in one merge key PyYAML
+takes the first up to 6.0.3 and the last from 6.0.4 on, so what each of them has counts.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class Route:
 
 
 def places(root: Node | None, path: Path) -> list[Place]:
-    """Every value that stands at ``path``: at most one counts, the others are hidden duplicates."""
+    """Every value that stands at ``path``: those that count, and hidden duplicates of theirs."""
     found = [Place(root, root, counts=True)] if root is not None else []
     for key in path:
         found = [
@@ -47,12 +48,12 @@ def places(root: Node | None, path: Path) -> list[Place]:
 
 
 def value_at(root: Node | None, path: Path) -> Node | None:
-    """The value that counts at ``path``."""
+    """The value that counts at ``path``; the first, where PyYAML's version decides."""
     return next((place.value for place in places(root, path) if place.counts), None)
 
 
 def _under(mapping: Node, name: str) -> Iterator[Place]:
-    """The values of ``name``: the mapping's own, else the one that a merge brings in."""
+    """The values of ``name``: the mapping's own, else those that a merge brings in."""
     waiting, seen = [mapping], set()
     while waiting:
         node = waiting.pop()
@@ -65,10 +66,28 @@ def _under(mapping: Node, name: str) -> Iterator[Place]:
             yield from (Place(key, value, counts=False) for key, value in hidden)
             key, value = pairs[-1]
             yield Place(key, value, counts=True)
-            return
-        merges = [value for key, value in node.content if _is_merge(key)]
-        # Of several merge keys the last one counts, of several mappings in one the first.
-        waiting += [source for value in merges for source in reversed(_sources(value))]
+            continue
+        merges = _merges(node)
+        while len(merges) > 1 and not _brings_in(merges[-1], name):
+            merges.pop()  # of several merge keys that bring it in the last one counts
+        waiting += [source for value in merges[-1:] for source in reversed(_sources(value))]
+
+
+def _merges(mapping: Node) -> list[Node]:
+    return [value for key, value in mapping.content if _is_merge(key)]
+
+
+def _brings_in(merged: Node, name: str) -> bool:
+    waiting, seen = _sources(merged), set()
+    while waiting:
+        node = waiting.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        if any(_is_named(key, name) for key, _ in node.content):
+            return True
+        waiting += [source for value in _merges(node) for source in _sources(value)]
+    return False
 
 
 def _is_named(key: Node, name: str) -> bool:
@@ -165,4 +184,4 @@ def _climb(
 
 def _is_merged(mapping: Node, below: Path, target: Node) -> bool:
     """Whether ``below`` leads from ``mapping``, which merges another one, to ``target``."""
-    return value_at(mapping, below) is target
+    return any(place.counts and place.value is target for place in places(mapping, below))

@@ -206,14 +206,20 @@ def test_merges_that_multiply_or_go_deep_end(merged: str) -> None:
     check_refused(text, "too many aliases")
 
 
-def test_of_several_merges_the_last_key_and_the_first_mapping_count() -> None:
-    both = OURS + "a: &a {threads: 30}\nb: &b {threads: 8}\norcaflex:\n  parallel: "
-    for merges, number in (("{<<: *a, <<: *b}", 8), ("{<<: [*a, *b]}", 30)):
+def test_of_several_merge_keys_the_last_counts_and_of_several_mappings_each() -> None:
+    both = OURS + "a: &a {threads: 30}\nb: &b {threads: 8}\nc: &c {x: 1}\norcaflex:\n  parallel: "
+    for merges, numbers in (
+        ("{<<: *a, <<: *b}", {8}),
+        ("{<<: *b, <<: *a, <<: *c}", {30}),
+        ("{<<: [*c, *a]}", {30}),
+        ("{<<: [*a, *b]}", {30, 8}),  # the first for PyYAML up to 6.0.3, the last from 6.0.4 on
+        ("{<<: [*b, *a]}", {30, 8}),
+    ):
         text = both + merges + "\n"
         (document,) = loaded(text.encode())
-        assert document["orcaflex"]["parallel"]["threads"] == number
+        assert document["orcaflex"]["parallel"]["threads"] in numbers
         findings, _ = plan_bytes(text.encode(), "yaml", choice())
-        assert bool(changes(findings)) is (number == 30)
+        assert bool(changes(findings)) is (30 in numbers)
 
 
 def test_many_findings_take_linear_time() -> None:
