@@ -67,6 +67,25 @@ def test_git_applies_the_patch_to_the_same_bytes_as_write(
     assert migrate("--check", ".", folder=tmp_path / "patched").returncode == 0
 
 
+def test_git_applies_the_patch_wherever_in_a_repository_it_was_made(
+    repository: Callable[..., Path], git: Git, migrate: Migrate, tmp_path: Path
+) -> None:
+    # git passes over names from another folder on without a word, or takes one file for another.
+    names = ("a.yml", "sub/a.yml", "sub/sub/a.yml", "..a.yml", "sub/..b/c.yml")
+    top = repository(tmp_path / "top", dict.fromkeys(names, OLD))
+    repository(top / "sub" / "inner", {"a.yml": OLD})
+    for folder, asked, count in ((top / "sub", ".", 4), (top, "sub", 4), (tmp_path, "top", 6)):
+        git(top, "checkout", "--quiet", ".")
+        (top / "sub" / "inner" / "a.yml").write_text(OLD)
+        done = migrate(asked, folder=folder)
+        assert done.stdout.count(b"diff --git") == count
+        git(folder, "apply", "-", given=done.stdout)
+        assert migrate("--check", asked, folder=folder).returncode == 0
+    git(top, "checkout", "--quiet", ".")
+    elsewhere = repository(tmp_path / "elsewhere", {"a.txt": ""})
+    assert b"+++ b/sub/sub/a.yml\n" in migrate(str(top / "sub"), folder=elsewhere).stdout
+
+
 def test_exit_statuses(migrate: Migrate, tmp_path: Path) -> None:
     write(tmp_path, {"a.yml": OLD.encode()})
     (tmp_path / "empty").mkdir()
