@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from pathspec import GitIgnoreSpec
 
-from digitalmodel_optimizer_migration.data import LINK, Counts, MigrationError
+from digitalmodel_optimizer_migration.data import FORBIDDEN, LINK, Counts, MigrationError
 from digitalmodel_optimizer_migration.plan import KINDS
 from digitalmodel_optimizer_migration.repositories import excludes
 
@@ -42,14 +42,14 @@ class _Listing:
     files: tuple[str, ...]
     folders: tuple[_Folder, ...]
     links: int
-    fault: str
+    skipped: str
 
 
 def find_files(root: str, filters: Filters, counts: Counts) -> Iterator[str]:
     """Files under ``root`` that could hold a setting; ``root`` may be one file.
 
     Symbolic links are not followed: what lies in the tree is found where it lies, what lies
-    outside is not ours to touch. Folders that cannot be listed count as skipped.
+    outside is not ours to touch. Folders that cannot be listed are faults of ``counts``.
 
     :raises MigrationError: ``root`` is neither.
     """
@@ -64,16 +64,16 @@ def find_files(root: str, filters: Filters, counts: Counts) -> Iterator[str]:
     with ThreadPoolExecutor(THREADS, "migration-walk") as threads:
         while level:
             below: list[_Folder] = []
-            for listing in threads.map(_list, level):
+            for folder, listing in zip(level, threads.map(_list, level), strict=True):
                 below += [
-                    folder
-                    for folder in listing.folders
-                    if not exclude.match_file(_relative(folder.path, root) + "/")
+                    inner
+                    for inner in listing.folders
+                    if not exclude.match_file(_relative(inner.path, root) + "/")
                 ]
                 if listing.links:
                     counts.skip(LINK, listing.links)
-                if listing.fault:
-                    counts.skip(listing.fault)
+                if listing.skipped:
+                    counts.pass_over(folder.path, listing.skipped)
                 for path in listing.files:
                     name = _relative(path, root)
                     if exclude.match_file(name):
@@ -96,8 +96,10 @@ def _list(folder: _Folder) -> _Listing:
     try:
         with os.scandir(folder.path) as entries:
             found = sorted(entries, key=lambda entry: entry.name)
+    except FileNotFoundError:  # it was there when the folder above it was listed
+        return _Listing((), (), 0, "")
     except OSError as error:
-        return _Listing((), (), 0, f"folder that cannot be listed: {error.strerror}")
+        return _Listing((), (), 0, f"{FORBIDDEN}: {error.strerror}")
     if any(entry.name == _ENVIRONMENT for entry in found):
         return _Listing((), (), 0, "virtual environment")
     ignores = folder.ignores
@@ -122,6 +124,8 @@ def _list(folder: _Folder) -> _Listing:
 
 def _is_junction(entry: os.DirEntry[str]) -> bool:
     """A directory junction, Windows' other kind of link."""
+    if os.name != "nt":  # there are none, and a file may be gone when it is asked
+        return False
     attributes = getattr(entry.stat(follow_symlinks=False), "st_file_attributes", 0)
     return bool(attributes & getattr(stat, "FILE_ATTRIBUTE_REPARSE_POINT", 0))
 

@@ -56,8 +56,8 @@ def write_plan(plan: FilePlan, *, backup: bool = False) -> None:
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
-        shutil.copymode(plan.path, temporary)
         _keep_owner(temporary, before)
+        shutil.copymode(plan.path, temporary)
         if backup:
             _back_up(plan.path)
         after = os.lstat(plan.path)
@@ -75,8 +75,14 @@ def write_plan(plan: FilePlan, *, backup: bool = False) -> None:
 
 
 def _keep_owner(path: str, before: os.stat_result) -> None:
-    if hasattr(os, "chown") and (before.st_uid, before.st_gid) != (os.geteuid(), os.getegid()):
+    made = os.stat(path)  # a folder may give its own group to what is made in it
+    if (made.st_uid, made.st_gid) == (before.st_uid, before.st_gid) or not hasattr(os, "chown"):
+        return
+    try:
         os.chown(path, before.st_uid, before.st_gid)
+    except PermissionError:
+        reason = "its owner and group could not be kept; run as somebody who may give them"
+        raise RefusedError(reason) from None
 
 
 def _back_up(path: str) -> None:

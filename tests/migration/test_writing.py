@@ -48,6 +48,21 @@ def test_a_name_may_be_as_long_as_the_system_takes(path: Path) -> None:
     assert long.read_bytes() == NEW
 
 
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="root gives away")
+def test_a_file_whose_owner_cannot_be_kept_is_refused(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forbidden(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    os.chown(path, 1, 1)
+    monkeypatch.setattr(writing.os, "chown", forbidden)
+    with pytest.raises(RefusedError, match="owner and group could not be kept"):
+        write_plan(plan_file(str(path), choice()))
+    assert path.read_bytes() == OLD
+    assert len(list(path.parent.iterdir())) == 1
+
+
 def test_a_backup_is_the_file_as_it_was_and_replaces_none(path: Path) -> None:
     for _ in range(2):
         path.write_bytes(OLD)
