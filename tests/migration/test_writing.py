@@ -72,6 +72,17 @@ def test_a_backup_is_the_file_as_it_was_and_replaces_none(path: Path) -> None:
     assert path.with_name("dm_fsts.yml.bak2").read_bytes() == OLD
 
 
+def test_a_backup_that_is_stopped_is_no_backup(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(writing.shutil, "copystat", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        write_plan(plan_file(str(path), choice()), backup=True)
+    assert [item.name for item in path.parent.iterdir()] == [path.name]
+    assert path.read_bytes() == OLD
+
+
 def test_a_file_that_changed_in_between_is_refused(path: Path) -> None:
     plan = plan_file(str(path), choice())
     path.write_bytes(OLD + b"# more\n")
