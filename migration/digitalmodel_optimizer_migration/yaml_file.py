@@ -108,26 +108,32 @@ class _Plan:
         self.insertions: list[Insertion] = []
 
     def look(self) -> None:
-        for document, said in self._identified():
+        for documents, said in self._identified():
             for rule in self.rules:
                 if not _is(rule.identity, said):
                     continue
                 if rule.name == ENABLE_PLUGINS:
-                    self._enable(rule, document, said[1])
-                else:
+                    self._enable(rule, documents, said[1])
+                    continue
+                for document in documents:
                     self._apply(rule, document)
-            self._settle(document)
+            for document in documents:
+                self._settle(document)
 
-    def _identified(self) -> Iterator[tuple[Document, tuple[list[str], list[str]]]]:
+    def _identified(self) -> Iterator[tuple[list[Document], tuple[list[str], list[str]]]]:
         """Documents with their identity; one that has none goes on with the one before it.
 
         That is how the host reads a file of several documents: laid over each other in order.
         """
+        together: list[Document] = []
         before: tuple[list[str], list[str]] = ([], [])
         for document in self.reading.documents:
             said = identity_of(document)
-            before = said if any(said) else before
-            yield document, before
+            if any(said):
+                yield together, before
+                together, before = [], said
+            together.append(document)
+        yield together, before
 
     def _apply(self, rule: Rule, document: Document) -> None:
         found = [
@@ -206,19 +212,23 @@ class _Plan:
             f"write {new} in a place of its own"
         )
 
-    def _enable(self, rule: Rule, document: Document, basenames: Sequence[str]) -> None:
+    def _enable(self, rule: Rule, documents: Sequence[Document], basenames: Sequence[str]) -> None:
         try:
-            insertion = enabling(self.source.text, document, basenames)
+            insertion = enabling(self.source.text, documents, basenames)
         except RefusedError as error:
             self.refuse(rule.name, rule.key, error.index or 0, error.reason)
             return
-        if insertion is None:
+        if insertion is None or any(
+            (rule.name, self.source.place(index)[0]) in self.ignores
+            for index in (insertion.index, *insertion.keys)
+        ):
             return
+        unreadable = [each.unreadable for each in documents if each.unreadable is not None]
         if not insertion.text:
             self._add(rule, NOTE, insertion.index, insertion.reason)
-        elif document.unreadable is not None:
-            self.refuse(rule.name, rule.key, *document.unreadable)
-        elif (rule.name, self.source.place(insertion.index)[0]) not in self.ignores:
+        elif unreadable:
+            self.refuse(rule.name, rule.key, *unreadable[0])
+        else:
             self.insertions.append(insertion)
             self._add(rule, CHANGE, insertion.index, insertion.reason, "", insertion.text.strip())
 
