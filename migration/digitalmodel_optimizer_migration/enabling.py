@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from digitalmodel_optimizer_migration.data import RefusedError
 from digitalmodel_optimizer_migration.yaml_nodes import MAPPING, SCALAR, Document, Node
-from digitalmodel_optimizer_migration.yaml_paths import Place, places, routes, value_at
+from digitalmodel_optimizer_migration.yaml_paths import Place, Routes, places, value_at
 from digitalmodel_optimizer_migration.yaml_values import value_of
 
 POST_PROCESS = "orcaflex_post_process"
@@ -90,7 +90,7 @@ def _hold_writable(place: Place, document: Document, path: tuple[str, ...]) -> N
             f"{name} may be shared by an alias; write enabled: True by hand", place.key.start
         )
     root = document.root
-    if root is not None and document.shares and len(routes(root, place.value)) > 1:
+    if root is not None and document.shares and len(Routes(root).to(place.value)) > 1:
         raise RefusedError(
             f"{name} is shared by a merge key; write enabled: True by hand", place.key.start
         )

@@ -24,7 +24,7 @@ from digitalmodel_optimizer_migration.rules import BY_NAME, ENABLE_PLUGINS, RULE
 from digitalmodel_optimizer_migration.splice import splice
 from digitalmodel_optimizer_migration.yaml_check import compare, confirm
 from digitalmodel_optimizer_migration.yaml_nodes import SCALAR, Document, Reading, read
-from digitalmodel_optimizer_migration.yaml_paths import Place, places, routes, value_at
+from digitalmodel_optimizer_migration.yaml_paths import Place, Routes, places, value_at
 from digitalmodel_optimizer_migration.yaml_values import Verdict, judge
 
 _LIBRARY = (("library",), ("meta", "library"))
@@ -109,16 +109,13 @@ class _Plan:
 
     def look(self) -> None:
         for documents, said in self._identified():
-            for rule in self.rules:
-                if not _is(rule.identity, said):
-                    continue
+            rules = [rule for rule in self.rules if _is(rule.identity, said)]
+            for rule in rules:
                 if rule.name == ENABLE_PLUGINS:
                     self._enable(rule, documents, said[1])
-                    continue
-                for document in documents:
-                    self._apply(rule, document)
-            for document in documents:
-                self._settle(document)
+            for document in documents if rules else ():
+                found = [target for rule in rules for target in self._apply(rule, document)]
+                self._settle(document, found)
 
     def _identified(self) -> Iterator[tuple[list[Document], tuple[list[str], list[str]]]]:
         """Documents with their identity; one that has none goes on with the one before it.
@@ -135,7 +132,10 @@ class _Plan:
             together.append(document)
         yield together, before
 
-    def _apply(self, rule: Rule, document: Document) -> None:
+    def _apply(self, rule: Rule, document: Document) -> Iterator[_Target]:
+        """What ``rule`` would rewrite; what else it has to say goes to the findings."""
+        if rule.name == ENABLE_PLUGINS:
+            return
         found = [
             place for place in places(document.root, rule.path) if not self._is_ignored(rule, place)
         ]
@@ -158,7 +158,7 @@ class _Plan:
                     f"not read: the same key stands again in line {line}, and that one counts",
                 )  # fmt: skip
             elif verdict.level == CHANGE:
-                self.targets.append(_Target(rule, document, place, verdict))
+                yield _Target(rule, document, place, verdict)
             else:
                 self._add(rule, verdict.level, place.value.start, verdict.message)
 
@@ -168,26 +168,30 @@ class _Plan:
             for index in (place.key.start, place.value.end)
         )
 
-    def _settle(self, document: Document) -> None:
+    def _settle(self, document: Document, found: Sequence[_Target]) -> None:
         """Decide on the values of ``document`` that are to change, shared ones included."""
-        mine = [target for target in self.targets if target.document is document]
-        ways = {target.rule.path: target.verdict.new for target in mine}
-        settled: dict[int, _Target] = {}
-        for target in mine:
+        ways = {target.rule.path: target.verdict.new for target in found}
+        root = document.root
+        routes = Routes(root) if found and document.shares and root is not None else None
+        settled: set[int] = set()
+        for target in found:
             node = target.place.value
-            fault = self._fault(document, target, ways)
+            fault = self._fault(document, target, ways, routes)
             if fault:
-                self.targets.remove(target)
                 self.refuse(target.rule.name, target.rule.key, *fault)
                 continue
-            if node.number in settled:  # an aliased value is edited once
-                self.targets.remove(target)
-            settled[node.number] = target
+            if node.number not in settled:  # an aliased value is edited once
+                self.targets.append(target)
+            settled.add(node.number)
             verdict = target.verdict
             self._add(target.rule, CHANGE, verdict.start, verdict.message, verdict.old, verdict.new)
 
     def _fault(
-        self, document: Document, target: _Target, ways: dict[tuple[str, ...], str]
+        self,
+        document: Document,
+        target: _Target,
+        ways: dict[tuple[str, ...], str],
+        routes: Routes | None,
     ) -> tuple[int, str] | None:
         """Where and why the value of ``target`` cannot be rewritten; None if it can."""
         node, new = target.place.value, target.verdict.new
@@ -195,10 +199,10 @@ class _Plan:
             index, why = document.unreadable
             line, _ = self.source.place(node.start)
             return index, f"{why}; so {target.rule.key} in line {line} stays; change it by hand"
-        if not document.shares or document.root is None:
+        if routes is None:
             return None
         try:
-            shared = [way for way in routes(document.root, node) if ways.get(way.path) != new]
+            shared = [way for way in routes.to(node) if ways.get(way.path) != new]
         except RefusedError as error:
             return node.start, error.reason
         # The place at which an anchored value is written may be a name for it and nothing more,
@@ -268,11 +272,12 @@ class _Plan:
         :raises RefusedError: one of these does not hold.
         """
         source = self.source
-        for document in self.reading.documents:
-            mine = [target for target in self.targets if target.document is document]
-            for path in dict.fromkeys(target.rule.path for target in mine):
-                nodes = [target.place.value for target in mine if target.rule.path == path]
-                confirm(source.text, document, path, nodes, _KEEP)
+        nodes: dict[tuple[int, tuple[str, ...]], list[_Target]] = {}
+        for target in self.targets:
+            nodes.setdefault((id(target.document), target.rule.path), []).append(target)
+        for (_, path), mine in nodes.items():
+            values = [target.place.value for target in mine]
+            confirm(source.text, mine[0].document, path, values, _KEEP)
         result = decode(splice(raw, edits))
         after = read(result.text, _KEEP)
         compare(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from digitalmodel_optimizer_migration.data import RefusedError
 from digitalmodel_optimizer_migration.yaml_nodes import MAPPING, MERGE, SCALAR, SEQUENCE, Node
@@ -99,22 +100,29 @@ def _sources(value: Node) -> list[Node]:
     return [node for node in found if node.kind == MAPPING]
 
 
-def routes(root: Node, target: Node) -> list[Route]:
-    """Every way on which ``target`` is reached, over aliases and merge keys.
+class Routes:
+    """Every way on which nodes of one document are reached, over aliases and merge keys."""
 
-    :raises RefusedError: there are too many.
-    """
-    try:
-        found = list(dict.fromkeys(_climb(target, _edges(root), root, (), target, frozenset())))
-    except RecursionError:
-        found = []
-    if not 0 < len(found) <= _MOST_ROUTES:
-        raise RefusedError("the value is shared over too many aliases", target.start)
-    return found
+    def __init__(self, root: Node) -> None:
+        self.root = root
+        self._edges = _edges(root)
+
+    def to(self, target: Node) -> list[Route]:
+        """The ways to ``target``.
+
+        :raises RefusedError: there are too many.
+        """
+        ways = _climb(target, self._edges, self.root, (), target, frozenset())
+        try:
+            found = list(dict.fromkeys(ways))
+        except RecursionError:
+            found = []
+        if not 0 < len(found) <= _MOST_ROUTES:
+            raise RefusedError("the value is shared over too many aliases", target.start)
+        return found
 
 
-@dataclass(frozen=True)
-class _Edge:
+class _Edge(NamedTuple):
     parent: Node
     label: str  # empty for a merge
     written: bool

@@ -19,7 +19,7 @@ from changes import (
     notes,
 )
 
-from digitalmodel_optimizer_migration import plan_bytes, splice
+from digitalmodel_optimizer_migration import plan_bytes, splice, yaml_paths
 
 ODD_TAGS = [("int", ""), ("int", "x"), ("float", ""), ("bool", "x"), ("timestamp", "x")]
 BLOCK = "orcaflex:\n  parallel:\n    threads: "
@@ -227,6 +227,17 @@ def test_many_findings_take_linear_time() -> None:
     started = time.perf_counter()
     check_transformed(text, text.replace("30", "15"))
     assert time.perf_counter() - started < 30  # minutes, where each is looked for from the start
+
+
+def test_so_they_do_where_aliases_stand(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = []
+    edges = yaml_paths._edges
+    monkeypatch.setattr(yaml_paths, "_edges", lambda root: asked.append(root) or edges(root))
+    text = OURS + "a: &a 1\nb: *a\n" + "orcaflex: {parallel: {threads: 30}}\n" * 20
+    check_transformed(text, text.replace("30", "15"))
+    assert len(asked) == 1  # the whole document is walked once, not once a value
 
 
 def test_documents_are_judged_one_by_one_and_go_on_with_the_identity_before() -> None:
