@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 from pathspec import GitIgnoreSpec
 
@@ -51,15 +52,15 @@ def find_files(root: str, filters: Filters, counts: Counts) -> Iterator[str]:
     Symbolic links are not followed: what lies in the tree is found where it lies, what lies
     outside is not ours to touch. Folders that cannot be listed are faults of ``counts``.
 
-    :raises MigrationError: ``root`` is neither.
+    :raises MigrationError: ``root`` is neither, or a filter is no pattern.
     """
     if os.path.isfile(root):
         yield root
         return
     if not os.path.isdir(root):
         raise MigrationError(f"{root} is neither a file nor a folder")
-    include = GitIgnoreSpec.from_lines(filters.include) if filters.include else None
-    exclude = GitIgnoreSpec.from_lines(filters.exclude)
+    include = _filter(filters.include) if filters.include else None
+    exclude = _filter(filters.exclude)
     level = [_Folder(root, _ignores_above(root))]
     with ThreadPoolExecutor(THREADS, "migration-walk") as threads:
         while level:
@@ -81,6 +82,21 @@ def find_files(root: str, filters: Filters, counts: Counts) -> Iterator[str]:
                     if include.match_file(name) if include else _has_known_suffix(path):
                         yield path
             level = below
+
+
+def _filter(patterns: Iterable[str]) -> GitIgnoreSpec:
+    for pattern in patterns:
+        if not _pattern(pattern):
+            raise MigrationError(f"{pattern!r} is no pattern as in .gitignore")
+    return GitIgnoreSpec.from_lines(patterns)
+
+
+def _pattern(line: str) -> list[Any]:
+    """The pattern of one line; none if git, too, would take it for no pattern."""
+    try:
+        return list(GitIgnoreSpec.from_lines([line]).patterns)
+    except ValueError:
+        return []
 
 
 def _has_known_suffix(path: str) -> bool:
@@ -165,6 +181,7 @@ def _ignores_of(top: str) -> Ignores:
 def _spec(base: str, path: str) -> Ignores:
     try:
         with open(path, encoding="utf-8-sig", errors="surrogateescape") as stream:
-            return ((base, GitIgnoreSpec.from_lines(stream.read().splitlines())),)
-    except (OSError, ValueError):
+            lines = stream.read().splitlines()
+    except OSError:
         return ()
+    return ((base, GitIgnoreSpec([part for line in lines for part in _pattern(line)])),)

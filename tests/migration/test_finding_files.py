@@ -56,6 +56,20 @@ def test_gitignore_files_are_heeded_as_git_does(tmp_path: Path) -> None:
     assert found(tmp_path / "keep") == ["d.yml"]
 
 
+@pytest.mark.parametrize("line", ["!", "/", "a\\", "//", "[a-"])
+def test_a_line_that_is_no_pattern_leaves_the_others(tmp_path: Path, line: str) -> None:
+    tree(tmp_path, "a.yml", "b.yml", "c/b.yml")
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".gitignore").write_text(f"# ours\n\n{line}\nb.yml\n")
+    assert found(tmp_path) == ["a.yml"]
+
+
+def test_a_filter_that_is_no_pattern_is_said(tmp_path: Path) -> None:
+    for filters in (Filters(include=("*.yml", "!")), Filters(exclude=("!",))):
+        with pytest.raises(MigrationError, match="'!' is no pattern"):
+            list(find_files(str(tmp_path), filters, Counts()))
+
+
 def test_what_git_ignores_elsewhere_is_ignored(
     repository: Callable[..., Path], git: Callable[..., str], tmp_path: Path
 ) -> None:
