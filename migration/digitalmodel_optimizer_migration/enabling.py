@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from digitalmodel_optimizer_migration.data import RefusedError
 from digitalmodel_optimizer_migration.yaml_nodes import MAPPING, SCALAR, Document, Node
 from digitalmodel_optimizer_migration.yaml_paths import Place, Routes, places, value_at
-from digitalmodel_optimizer_migration.yaml_values import value_of
 
 POST_PROCESS = "orcaflex_post_process"
 _PATH = ("orcaflex", "parallel", "enabled")
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _INDENTED = re.compile(r"(?:^|[\r\n])[^\s#-][^\r\n]*:[ \t]*(?:\r\n|\n|\r)( +)[^\s#-]")
+_NULL = "tag:yaml.org,2002:null"
 _OFF_WORDS = ("false", "no", "off", "0")
 
 
@@ -70,7 +70,7 @@ def _counting(document: Document, path: tuple[str, ...]) -> Place | None:
 
 def _present(place: Place) -> Insertion | None:
     value = place.value
-    if value.kind == SCALAR and value_of(value) is None:
+    if value.kind == SCALAR and value.meaning == _NULL:
         reason = "is there without a value, so the plugins stay off; write True"
     elif value.kind == SCALAR and str(value.content).lower() in _OFF_WORDS:
         reason = "says that the plugins stay off; somebody chose it, so it stays"
