@@ -123,6 +123,15 @@ def test_words_name_file_line_and_column_within_80_columns(
     assert max(map(len, words.splitlines())) <= 80
 
 
+@pytest.mark.skipif(os.name == "nt", reason="names are plainer there")
+def test_a_name_cannot_break_the_line_or_steer_the_terminal(
+    migrate: Migrate, tmp_path: Path
+) -> None:
+    write(tmp_path, {"\n::error::x\x1b[1m é\\.yml": OLD.encode()})
+    (line,) = migrate("--check", ".").stdout.decode().splitlines()
+    assert line.startswith("\\n::error::x\\x1b[1m é\\.yml:5:14: would change: ")
+
+
 def test_json(migrate: Migrate, tmp_path: Path) -> None:
     write(tmp_path, {"a.yml": OLD.encode(), "b.yml": b"\0", "c.yml": b"a: 1\n"})
     done = migrate("--format", "json", ".")
