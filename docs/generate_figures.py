@@ -9,20 +9,17 @@ Each part shows the command that made it.
 
 from __future__ import annotations
 
-import dataclasses
 import io
 import sys
-import types
-import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import orjson
 from rich.console import Console
 
 from digitalmodel_optimizer.bench import memory, results, scaling
 from digitalmodel_optimizer.bench.configurations import FULL
+from digitalmodel_optimizer.bench.json_form import build
 from digitalmodel_optimizer.bench.memory_tables import memory_figures
 from digitalmodel_optimizer.bench.results import read_result
 from digitalmodel_optimizer.bench.scaling_tables import scaling_figures
@@ -97,23 +94,6 @@ def _without_files(command: str) -> str:
         else:
             kept.append(word)
     return " ".join(kept)
-
-
-def build(kind: Any, content: Any) -> Any:
-    """A dataclass, nested ones and tuples of them included, from its JSON form."""
-    if content is None:
-        return None
-    if isinstance(kind, types.UnionType):
-        return build(
-            next(item for item in typing.get_args(kind) if item is not type(None)), content
-        )
-    if dataclasses.is_dataclass(kind) and isinstance(content, Mapping):
-        hints = typing.get_type_hints(kind)
-        return kind(**{name: build(hints[name], value) for name, value in content.items()})
-    if typing.get_origin(kind) is tuple:
-        (inner, *_) = typing.get_args(kind)
-        return tuple(build(inner, item) for item in content)
-    return content
 
 
 def main() -> int:

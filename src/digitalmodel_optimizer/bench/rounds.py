@@ -27,6 +27,8 @@ from digitalmodel_optimizer.bench.results import Measured, Round, SuiteResult
 from digitalmodel_optimizer.bench.running import Bench, Once, report_of
 
 _MOST_DIFFERENCES = 20
+# Backends whose work is done in the host's own process, whatever others have been got ready.
+_IN_THE_HOST = ("serial", "threading")
 
 
 @dataclass(frozen=True)
@@ -135,6 +137,7 @@ def _round(number: int, item: Configuration, once: Once, *, cold: bool) -> Round
     run = once.run
     used, report = run.usage, report_of(run)
     assert run.loop_s is not None
+    backend = str(report.get("backend", ""))
     return Round(
         number=number,
         cold=cold,
@@ -142,13 +145,13 @@ def _round(number: int, item: Configuration, once: Once, *, cold: bool) -> Round
         process_s=used.elapsed_s,
         cpu_s=used.cpu_s,
         memory_mb=used.memory_mb,
-        worker_mb=used.worker_mb,
+        worker_mb=used.root_mb if backend in _IN_THE_HOST else used.worker_mb,
         processes=used.processes,
         read_mb=used.read_mb,
         written_mb=used.written_mb,
         disk_read_mb=used.disk_read_mb,
         same=not once.differences,
-        backend=str(report.get("backend", "")),
+        backend=backend,
         workers=int(report.get("workers", item.workers or 1)),
     )
 
