@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -13,9 +13,11 @@ from made_results import measured, result
 from rich.console import Console
 
 from digitalmodel_optimizer.bench.json_form import demand_writable, write_json
+from digitalmodel_optimizer.bench.memory import MemoryResult, Point
 from digitalmodel_optimizer.bench.page import write_page
 from digitalmodel_optimizer.bench.results import SCHEMA, read_result
-from digitalmodel_optimizer.bench.tables import figures, floor_share_s
+from digitalmodel_optimizer.bench.study_pages import write_memory_page
+from digitalmodel_optimizer.bench.tables import cold_remarks, figures, floor_share_s
 from digitalmodel_optimizer.contract import OptimizerError
 
 TIMES = {"engine": [3.0, 2.0, 2.2], "dynamic_auto": [0.5, 0.4, 0.42], "floor": [0.1, 0.1, 0.1]}
@@ -148,3 +150,40 @@ def test_a_page_without_plotly_says_what_to_install(
     monkeypatch.setitem(sys.modules, "plotly", None)
     with pytest.raises(OptimizerError, match=r"pip install digitalmodel-optimizer\[bench\]"):
         write_page(result(TIMES), tmp_path / "page.html")
+
+
+def test_a_first_round_that_was_not_cold_is_said() -> None:
+    whole = result(TIMES)
+    (suite,) = whole.suites
+    rounds = [replace(item, disk_read_mb=0.1) for item in suite.measured[0].rounds]
+    kept = replace(suite.measured[0], rounds=tuple(rounds))
+    suite = replace(suite, measured=(kept, *suite.measured[1:]))
+    assert list(cold_remarks(suite)) == [
+        "not cold, little came from a disk in the first round: engine"
+    ]
+    assert not list(cold_remarks(whole.suites[0])), "where the system does not tell"
+
+
+def test_the_page_says_which_outputs_differ(tmp_path: Path) -> None:
+    pytest.importorskip("plotly")
+    whole = result(TIMES)
+    odd = measured("plain_joblib_2", [1.0, 1.0], same=False)
+    suite = replace(whole.suites[0], measured=(*whole.suites[0].measured, odd))
+    write_page(replace(whole, suites=(suite,)), tmp_path / "page.html")
+    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "plain_joblib_2: a.csv: from byte 3 on" in text
+
+
+def test_axes_of_studies_have_their_units(tmp_path: Path) -> None:
+    pytest.importorskip("plotly")
+    points = tuple(
+        Point(size_mb, name, 1, 500.0, 400.0, 1, 2.0, True)
+        for size_mb in (4.0, 150.0)
+        for name in ("engine", "workers_1")
+    )
+    study = MemoryResult("", "bench memory", {}, {}, points)
+    write_memory_page(study, tmp_path / "page.html")
+    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "size of each file, MB" in text
+    assert "resident memory, MB" in text
+    assert text.count("Plotly.newPlot") == 2

@@ -177,6 +177,8 @@ def put_out_of_memory(files: Sequence[Path]) -> bool:
         return False
     for path in files:
         with contextlib.suppress(OSError), path.open("rb") as stream:
+            with contextlib.suppress(OSError):  # what was just written is kept until it is on disk
+                os.fsync(stream.fileno())
             os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
     return True
 
