@@ -15,7 +15,7 @@ from digitalmodel_optimizer.bench.batches import Batch, BenchError, made_batch
 from digitalmodel_optimizer.bench.comparing import compare_results
 from digitalmodel_optimizer.bench.configurations import ENGINE
 from digitalmodel_optimizer.bench.results import Measured, Result, read_result
-from digitalmodel_optimizer.bench.running import Bench
+from digitalmodel_optimizer.bench.running import Bench, _full
 from digitalmodel_optimizer.bench.suites import chosen_suites
 
 FILES = 3
@@ -128,8 +128,14 @@ def test_a_disk_that_is_too_small_is_said_before_anything_is_written(
 
 def test_a_run_that_fails_says_what_the_host_printed(tiny: Batch, tmp_path: Path) -> None:
     broken = replace(tiny, config=tiny.config.replace(b"Command: TimeHistory", b"Command: Nothing"))
-    with pytest.raises(BenchError, match=r"guard, engine: ended with status 1.*(?s:.)*Error"):
+    with pytest.raises(BenchError, match=r"guard, engine: ended with status 1:(?s:.)*Error"):
         again(broken, tmp_path, "engine")
+
+
+def test_a_disk_without_room_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not _full(tmp_path)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=0))
+    assert _full(tmp_path) == f"; the disk of {tmp_path} is full"
 
 
 def test_a_users_own_batch_is_only_read(tiny: Batch, tmp_path: Path) -> None:

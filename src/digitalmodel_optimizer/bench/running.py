@@ -21,6 +21,7 @@ from digitalmodel_optimizer.measuring.process_tree import run_child
 from digitalmodel_optimizer.measuring.warm_up import bytecode_environment, start_warm_up
 
 _LAST_LINES = 25
+_LEAST_FREE_BYTES = 1_000_000
 _REFERENCE = "results-reference"
 _MARK = "digitalmodel-optimizer-bench.txt"
 
@@ -81,7 +82,7 @@ class Bench:
             last = "\n".join(run.said.splitlines()[-_LAST_LINES:])
             raise BenchError(
                 f"{self.batch.name}, {configuration.name}: ended with status {run.status}"
-                f"{'' if run.loop_s else ' and ran no loop'}:\n{last}"
+                f"{'' if run.loop_s else ' and ran no loop'}{_full(self.work)}:\n{last}"
             )
         if self.batch.state() != self._before:
             raise BenchError(f"{configuration.name} has touched simulation files of the batch")
@@ -148,6 +149,12 @@ class Bench:
                     continue
             different.append(f"{item.name}: {item.why}")
         return tuple(different)
+
+
+def _full(folder: Path) -> str:
+    """Said of a disk that has no room, on which a run could not even write why it ended."""
+    free_bytes = shutil.disk_usage(folder).free
+    return "" if free_bytes > _LEAST_FREE_BYTES else f"; the disk of {folder} is full"
 
 
 def _claim(work: Path) -> None:
