@@ -12,6 +12,7 @@ from ruamel.yaml import YAML
 from tiny_runs import dmo, snapshot
 
 from digitalmodel_optimizer.bench.batches import BenchError, users_batch
+from digitalmodel_optimizer.bench.configurations import ENGINE
 from digitalmodel_optimizer.bench.json_form import read_as
 from digitalmodel_optimizer.bench.results import SCHEMA, Result
 from digitalmodel_optimizer.bench.running import Bench
@@ -116,6 +117,23 @@ def test_somebody_elses_folder_is_never_worked_in(project: Path) -> None:
     assert snapshot(project) == before
     Bench(batch, project / "new")
     Bench(batch, project / "new")
+
+
+def test_a_reference_without_tables_is_no_reference(project: Path) -> None:
+    bench = Bench(users_batch(project / "dm_fsts.yml", None), project / "new")
+    (bench.results / "Data").mkdir(parents=True)
+    (bench.results / "dm_fsts.yml").touch()
+    with pytest.raises(BenchError, match="wrote no table, so that there is nothing to compare"):
+        bench._compared(ENGINE)
+
+
+def test_what_an_earlier_bench_planned_for_the_floor_is_forgotten(project: Path) -> None:
+    bench = Bench(users_batch(project / "dm_fsts.yml", None), project / "new")
+    (project / "new" / "floor.plan").write_text("of other files")
+    bench.results.mkdir()
+    (bench.results / "table.csv").touch()
+    assert bench._compared(ENGINE) == ()
+    assert not (project / "new" / "floor.plan").exists()
 
 
 @pytest.mark.parametrize("listed", [False, True])

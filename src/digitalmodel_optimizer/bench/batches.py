@@ -33,7 +33,7 @@ class BenchError(OptimizerError):
 
 @dataclass(frozen=True)
 class Batch:
-    """A batch to run: where its simulation files are, and its configuration.
+    """A batch to run: its simulation files, and its configuration.
 
     ``config`` is the text of the YAML file that the host is given, ``others`` what else has to
     stand beside it, by relative path. ``overrides`` is laid over the configuration on the host's
@@ -42,7 +42,6 @@ class Batch:
 
     name: str
     words: str
-    folder: Path
     files: tuple[Path, ...]
     config: bytes
     others: Mapping[str, bytes] = field(default_factory=dict)
@@ -52,6 +51,11 @@ class Batch:
     @property
     def sizes_mb(self) -> tuple[float, ...]:
         return tuple(path.stat().st_size / BYTES_PER_MB for path in self.files)
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """Where the simulation files are."""
+        return tuple(dict.fromkeys(path.parent for path in self.files))
 
     @property
     def stems(self) -> frozenset[str]:
@@ -102,7 +106,6 @@ def made_batch(suite: Suite, folder: Path, say: Callable[[str], None]) -> Batch:
     return Batch(
         name=suite.name,
         words=suite.words,
-        folder=simulations,
         files=tuple(sorted(simulations.glob("*.sim"))),
         config=_yaml(suite.configuration(str(simulations))),
         others=others,
@@ -193,7 +196,6 @@ def users_batch(config: Path, folder: Path | None, most_files: int | None = None
     return Batch(
         name=config.stem,
         words=f"{config.name} as it is",
-        folder=sims[0].parent,
         files=tuple(sims),
         config=config.read_bytes(),
         others=others,

@@ -258,7 +258,7 @@ def _many_files(files: int, folder: Path, place: Path, say: Callable[[str], None
         paths.append(path)
     managed = {"input_directory": str(place)}
     overrides = {**kept.overrides, "file_management": managed}
-    return replace(kept, folder=place, files=tuple(paths), overrides=overrides)
+    return replace(kept, files=tuple(paths), overrides=overrides)
 
 
 def _thinned(samples: Sequence[Sample]) -> tuple[Sample, ...]:

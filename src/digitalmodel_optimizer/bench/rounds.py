@@ -113,9 +113,9 @@ def _count(bench: Bench, item: Configuration, into: _Gathered) -> None:
     folder = bench.work / "counts"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
-    variables = counting_environment({}, folder, bench.batch.folder, bench.work)
+    variables = counting_environment({}, folder, bench.batch.folders, bench.work)
     once = bench.run(to_be_counted(item), variables)
-    counts = read_counts(folder, once.results, bench.batch.folder)
+    counts = read_counts(folder, once.results, bench.batch.folders)
     into.counts = counts
     _note(once, into)
 
