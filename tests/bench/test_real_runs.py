@@ -91,6 +91,13 @@ def test_a_regression_planted_in_the_plugins_is_caught(
         assert timed.written_mb > 0
 
 
+def test_the_floor_is_timed_beside_any_other(tiny: Batch, tmp_path: Path) -> None:
+    """Times are compared as multiples of it; for that the engine's own loop need not run."""
+    timed = again(tiny, tmp_path, "workers_1,floor", rounds=1, counts=False)
+    assert [len(one.rounds) for one in timed.suites[0].measured] == [1, 1]
+    assert timed.same
+
+
 def test_batches_are_made_once_and_kept(tiny: Batch, tmp_path: Path) -> None:
     (suite,) = chosen_suites("guard", 2)
     said: list[str] = []

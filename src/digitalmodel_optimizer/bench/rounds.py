@@ -16,7 +16,6 @@ from pathlib import Path
 
 from digitalmodel_optimizer.bench.batches import Batch
 from digitalmodel_optimizer.bench.configurations import (
-    ENGINE,
     Configuration,
     Runner,
     to_be_counted,
@@ -62,8 +61,6 @@ def run_batch(batch: Batch, wish: Wish, work: Path, say: Callable[[str], None]) 
         bench.warm_up()
     gathered = {item.name: _Gathered() for item in wanted}
     _begin_with_reference(wanted)
-    if not wish.counts and ENGINE not in wanted:
-        wanted = [item for item in wanted if item.runner is not Runner.FLOOR] or wanted
     for item in list(wanted) if wish.counts else ():
         say(f"{batch.name}: counting, {item.name}")
         try:
