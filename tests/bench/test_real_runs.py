@@ -32,6 +32,7 @@ def test_every_configuration_writes_the_engines_bytes(counted: Result) -> None:
     assert suite.reference == "engine"
     assert {one.name: one.differences for one in suite.measured} == {
         "engine": (),
+        "plain_joblib_1": (),
         "plain_joblib_2": (),
         "workers_2": (),
         "floor": (),
@@ -40,6 +41,7 @@ def test_every_configuration_writes_the_engines_bytes(counted: Result) -> None:
     outputs = {one.name: one.counts.output_files for one in suite.measured}
     assert outputs == {
         "engine": 11,
+        "plain_joblib_1": 11,
         "plain_joblib_2": 11,
         "workers_2": 11,
         "floor": 10,
