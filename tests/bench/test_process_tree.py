@@ -36,7 +36,7 @@ def test_a_peak_between_two_looks_is_seen(tmp_path: Path) -> None:
     used = run(tmp_path, "child")
     assert 200 < used.root_mb < 280
     assert 300 < used.child_mb < 380
-    assert used.worker_mb == used.child_mb
+    assert used.worker_mb == used.child_mb <= used.memory_mb
     assert used.status == 0
     assert used.samples
 

@@ -38,9 +38,10 @@ class Usage:
     """What one run of a process tree took.
 
     ``memory_mb`` is the largest sum of resident memory that was seen over the tree (pages that
-    are shared count in each process). ``root_mb`` is the peak of its first process, ``child_mb``
-    that of the largest of the others, both by the system's own mark where it keeps one (Linux,
-    Windows), which no short peak escapes. ``processes`` is the most processes at a time.
+    are shared count in each process), and no less than one of them had. ``root_mb`` is the peak of
+    its first process, ``child_mb`` that of the largest of the others, both by the system's own mark
+    where it keeps one (Linux, Windows), which no short peak escapes. ``processes`` is the most
+    processes at a time.
     ``read_mb`` and ``written_mb`` are what the tree asked the system to read and write, whether
     or not a disk had to move; ``disk_read_mb`` is what came from the disk itself. None: the
     system does not tell.
@@ -94,7 +95,7 @@ def run_child(
         status=status,
         elapsed_s=elapsed_s,
         cpu_s=spent.cpu_s,
-        memory_mb=sampler.peak_mb,
+        memory_mb=max(sampler.peak_mb, sampler.root_mb, sampler.child_mb),
         root_mb=sampler.root_mb,
         child_mb=sampler.child_mb,
         processes=sampler.most_processes,
