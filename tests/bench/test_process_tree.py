@@ -78,12 +78,11 @@ BENCH = "from digitalmodel_optimizer.commands import main; main()"
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX systems")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_bench_that_is_asked_to_end_leaves_nothing_behind(
-    tmp_path: Path, number: signal.Signals
-) -> None:
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_bench_that_is_asked_to_end_leaves_nothing_behind(tmp_path: Path, name: str) -> None:
     """Only the command gets the signal, not the processes that it has started."""
     pytest.importorskip("digitalmodel")
+    number = getattr(signal, name)
     words = ["--suite", "guard", "--configurations", "plain_joblib_2", "--rounds", "50"]
     words += ["--no-counts", "--folder", str(tmp_path / "batches")]
     temporary = tmp_path / "temporary"
