@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digitalmodel_optimizer.contract import ErrorKind, FileError, FileResult, SimulationFile
+from digitalmodel_optimizer.engine.output import EngineOutput, FileTables
 from digitalmodel_optimizer.engine.state import (
     FIRST,
     Change,
@@ -21,7 +22,6 @@ from digitalmodel_optimizer.engine.state import (
     predict,
     same_answer,
 )
-from digitalmodel_optimizer.engine.unit import EngineOutput
 from digitalmodel_optimizer.execution.carried import CarriedState, state_after
 
 FILES = tuple(SimulationFile(index, f"case_{index}.sim", 1000) for index in range(4))
@@ -111,7 +111,8 @@ def result(index: int, started_from: EngineState = FIRST, stop: float = 20.0) ->
     taken = any(change.path == PERIOD for change in started_from.changes)
     left = () if taken else (Change(PERIOD, stop, filled=True),)
     records = {"time_series": [] if not started_from.records else [{"file": index}]}
-    output = EngineOutput(left=left, started_from=started_from, records=records, stop_time_s=stop)
+    tables = FileTables(records=records)
+    output = EngineOutput.of(tables, left=left, started_from=started_from, stop_time_s=stop)
     return FileResult(FILES[index], engine=output)
 
 
@@ -195,3 +196,19 @@ def test_a_working_configuration_is_used_again_only_as_it_was() -> None:
     second["a"][0] = "half-way"
     working.discard()
     assert working.with_state((Change(("a", 1), 5.0),))["a"] == [1, 5.0]
+
+
+def test_results_hold_the_state_that_they_were_given_and_not_a_copy_of_it() -> None:
+    carried = CarriedState(cfg(), FILES)
+    first = result(0)
+    guess = carried.state_for(FILES[2])
+    carried.finished(first)
+    behind = carried.state_for(FILES[1])
+    for state in (guess, behind):
+        back = pickle.loads(pickle.dumps(result(1, state)))
+        kept = carried.with_shared_state(back)
+        assert kept == back
+        assert kept.engine.started_from is state
+    other = result(3, EngineState((), ("another",)))
+    assert carried.with_shared_state(other) is other
+    assert carried.with_shared_state(failure(2)) == failure(2)
