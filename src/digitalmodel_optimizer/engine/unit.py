@@ -170,6 +170,14 @@ class Unit:
                 answers = self.hook.optimizer_read_results(
                     model=model, requests=requests, settings=self.settings
                 )
+                if answers is not None and len(answers) != len(requests):
+                    raise ValueError(f"{len(answers)} answers to {len(requests)} requests")
+            except Exception as error:  # the engine would take it for its own question's
+                context.warnings.append(
+                    "its results could not be read ahead, so the engine asked for each by itself "
+                    f"({describe(error).message})"
+                )
+                answers = None
             finally:
                 context.read_s += time.perf_counter() - start
             return answers  # type: ignore[no-any-return]
