@@ -54,6 +54,18 @@ def _columns(cfg: Any, section: str) -> Iterator[Any]:
                 yield column
 
 
+def objects_lacking(model: Any, cfg: Any) -> list[str]:
+    """Names of the objects that columns ask for and ``model`` does not have."""
+    lacking: dict[str, None] = {}
+    for _, column in columns_to_read(cfg):
+        name = column.get("ObjectName")
+        try:
+            model[name]
+        except Exception:  # of whatever kind the binding's is
+            lacking[str(name)] = None
+    return list(lacking)
+
+
 def plan_requests(
     context: FileContext, cfg: Any, get_objects: GetObjects
 ) -> list[tuple[Hashable, Request]]:

@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from digitalmodel_optimizer.contract import (
@@ -24,7 +24,7 @@ from digitalmodel_optimizer.engine.attempts import attempt_folder
 from digitalmodel_optimizer.engine.context import FileContext
 from digitalmodel_optimizer.engine.failures import describe, described_by
 from digitalmodel_optimizer.engine.host import Host
-from digitalmodel_optimizer.engine.plan import GetObjects, plan_requests
+from digitalmodel_optimizer.engine.plan import GetObjects, objects_lacking, plan_requests
 from digitalmodel_optimizer.engine.proxies import ModelProxy
 from digitalmodel_optimizer.engine.reader import ResultReader
 from digitalmodel_optimizer.engine.state import FIRST, EngineState, State, WorkingCfg
@@ -195,7 +195,7 @@ class Unit:
             return FileError(ErrorKind.MISSING, f"there is no file {path}")
         if raised is None:
             return FileError(ErrorKind.ENGINE, "the engine gave no result and no error")
-        return describe(raised)
+        return _with_lacking_objects(describe(raised), context)
 
     def _outputs(self, context: FileContext) -> Iterator[OutputFile]:
         """What is staged, and what the engine has handed over to be staged; sizes come later."""
@@ -205,11 +205,23 @@ class Unit:
             yield OutputFile(path, os.path.join(self.shared.results_folder, name), -1)
 
 
+def _with_lacking_objects(error: FileError, context: FileContext) -> FileError:
+    """The engine goes on with None for an object that a model lacks, and stumbles over it later."""
+    if error.kind is not ErrorKind.ENGINE or "NoneType" not in error.message:
+        return error
+    names = objects_lacking(context.model, context.cfg)
+    if not names:
+        return error
+    noun = "object" if len(names) == 1 else "objects"
+    return replace(error, message=f"{error.message} (the model has no {noun} {', '.join(names)})")
+
+
 def _catch_failure(context: FileContext) -> Any:
     """For layouts whose loop swallows errors: keep the error instead of writing a log file."""
 
     def failed(_file_name: Any, error: Exception, *_: Any) -> None:
-        context.engine_error = described_by(context.engine_trace) or describe(error)
+        known = described_by(context.engine_trace) or describe(error)
+        context.engine_error = _with_lacking_objects(known, context)
 
     return failed
 

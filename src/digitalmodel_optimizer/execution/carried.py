@@ -21,6 +21,7 @@ from digitalmodel_optimizer.engine.state import (
     same_answer,
 )
 from digitalmodel_optimizer.engine.unit import EngineOutput
+from digitalmodel_optimizer.monitoring.words import count
 
 
 def state_after(state: EngineState, output: EngineOutput) -> EngineState:
@@ -116,11 +117,12 @@ class CarriedState:
             others = [r.file.stem for r in done if r.engine.stop_time_s != stop]
             if others:
                 group, column = self._labels(path)
+                verb = "stops" if len(others) == 1 else "stop"
                 warnings.append(
                     f"time series {group} / {column}: the open end of its period is "
                     f"{stop:g} s, the stop time of the first file ({done[0].file.stem}), for all "
-                    f"files, as the engine has it; {len(others)} files stop at another time, "
-                    f"{others[0]} for one"
+                    f"files, as the engine has it; {count(len(others), 'file')} {verb} at another "
+                    f"time, {others[0]} for one"
                 )
         return warnings
 
