@@ -74,7 +74,8 @@ class CarriedState:
         """Files, in engine order, whose answer is not what the engine's loop would have given.
 
         Everything up to the first such file is settled; those behind it are judged by what the
-        settled ones leave, so a second look may find more.
+        settled ones leave, so a second look may find more. A file that was given this very state
+        is settled, whatever a comparison says, or there would be no end.
         """
         if self._apart:
             return []
@@ -88,7 +89,7 @@ class CarriedState:
             right = used.records == state.records and same_answer(
                 used.changes, output.left, state.changes
             )
-            if not right:
+            if not right and self._certain.get(result.file.index) != state:
                 wrong.append(result.file)
                 with self._lock:
                     self._certain[result.file.index] = state
