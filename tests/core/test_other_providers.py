@@ -163,9 +163,9 @@ def test_a_plugin_that_fails_to_read_ahead_leaves_the_reading_to_the_engine(
     def run(answer: Any) -> FileContext:
         hooks = SimpleNamespace(optimizer_read_results=answer)
         hooks.optimizer_read_results.get_hookimpls = lambda: [1]
-        unit = Unit(
-            SimpleNamespace(), hooks, Settings(), BatchFiles((), "", b"", "", ""), lambda *_: ()
-        )
+        host: Any = SimpleNamespace()
+        files = BatchFiles((), "", b"", "", "")
+        unit = Unit(host, hooks, Settings(), files, lambda *_: (), lambda _: "plugin mine")
         with context() as file:
             file.model_dict = {}
             file.cfg = {}
@@ -182,6 +182,6 @@ def test_a_plugin_that_fails_to_read_ahead_leaves_the_reading_to_the_engine(
         raise RuntimeError("out of order")
 
     (told,) = run(broken).warnings
-    assert "RuntimeError: out of order" in told
+    assert "plugin mine: RuntimeError: out of order" in told
     (told,) = run(lambda **_: [1, 2]).warnings
     assert "2 answers to 1 requests" in told

@@ -116,7 +116,7 @@ def test_a_full_disk_stops_the_batch_and_leaves_nothing_half_written(
     found = plugin_host.run(cfg, file_size_limit=50_000)
     assert found.error is not None
     assert found.error.startswith("OutputError: ")
-    assert "cannot write" in found.error
+    assert f"cannot write {tmp_path / 'run' / 'results'}/large_" in found.error
     whole = {key: value for key, value in found.files.items() if not key.startswith(".")}
     assert whole.keys() >= {"case_0_motions.csv", "case_1_motions.csv"}
     assert all(expected.files[key] == content for key, content in whole.items())

@@ -6,7 +6,7 @@ import functools
 import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -69,13 +69,20 @@ class Unit:
     """Runs files through the engine, in this process, on any of its threads."""
 
     def __init__(
-        self, host: Host, hook: Any, settings: Settings, shared: BatchFiles, get_objects: GetObjects
+        self,
+        host: Host,
+        hook: Any,
+        settings: Settings,
+        shared: BatchFiles,
+        get_objects: GetObjects,
+        culprit: Callable[[BaseException], str | None],
     ) -> None:
         self.host = host
         self.hook = hook
         self.settings = settings
         self.shared = shared
         self._get_objects = get_objects
+        self._culprit = culprit
         self._reads = bool(hook.optimizer_read_results.get_hookimpls())
         self._threads = threading.local()
 
@@ -102,7 +109,7 @@ class Unit:
             engine = None
         return FileResult(
             file=task.file,
-            error=_without_staging(error, staging, self.shared.results_folder),
+            error=error,
             engine=engine,
             outputs=() if engine is None else tuple(self._outputs(context)),
             timings=Timings(
@@ -173,9 +180,10 @@ class Unit:
                 if answers is not None and len(answers) != len(requests):
                     raise ValueError(f"{len(answers)} answers to {len(requests)} requests")
             except Exception as error:  # the engine would take it for its own question's
+                who = self._culprit(error)
                 context.warnings.append(
                     "its results could not be read ahead, so the engine asked for each by itself "
-                    f"({describe(error).message})"
+                    f"({who + ': ' if who else ''}{describe(error).message})"
                 )
                 answers = None
             finally:
@@ -235,16 +243,6 @@ def _relocated(value: Any, staging: str, folder: str) -> Any:
     if isinstance(value, str) and value.startswith(staging):
         return folder + value[len(staging) :]
     return value
-
-
-def _without_staging(error: FileError | None, staging: str, folder: str) -> FileError | None:
-    if error is None:
-        return None
-    return FileError(
-        error.kind,
-        error.message.replace(staging, folder),
-        error.details.replace(staging, folder),
-    )
 
 
 def _sample_count(request: Request) -> int:
