@@ -16,6 +16,7 @@ from digitalmodel_optimizer.engine.merge import (
     merged_linked,
     merged_summary,
 )
+from digitalmodel_optimizer.engine.output import unpacked
 from digitalmodel_optimizer.engine.state import apply
 
 
@@ -50,18 +51,20 @@ def save_merged(
     place when all of them are whole.
     """
     outputs = [result.engine for result in results if result.error is None]
-    records = cfg[cfg["meta"]["basename"]]
-    for output in () if apart else outputs:
-        apply(cfg, output.left)
-        add_records(records, output)
-    for name, values in merged_attributes(outputs).items():
+    files = list(unpacked(outputs))
+    if not apart:
+        records = cfg[cfg["meta"]["basename"]]
+        for output, file in zip(outputs, files, strict=True):
+            apply(cfg, output.left)
+            add_records(records, file)
+    for name, values in merged_attributes(files).items():
         setattr(engine, name, values)
     folder = cfg["Analysis"]["result_folder"]
     os.makedirs(staging, exist_ok=True)
     cfg["Analysis"]["result_folder"] = staging
     try:
-        host.summary.save_summary(merged_summary(host, outputs), cfg)
-        host.linked.save_linked_statistics(merged_linked(host, outputs), cfg)
+        host.summary.save_summary(merged_summary(host, files), cfg)
+        host.linked.save_linked_statistics(merged_linked(host, files), cfg)
     except OSError as error:
         raise OutputError(f"the summary tables cannot be written: {error}") from error
     except Exception as error:  # of a later table: the engine leaves those before it

@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from digitalmodel_optimizer.contract import (
@@ -24,34 +24,14 @@ from digitalmodel_optimizer.engine.attempts import attempt_folder
 from digitalmodel_optimizer.engine.context import FileContext
 from digitalmodel_optimizer.engine.failures import describe, described_by
 from digitalmodel_optimizer.engine.host import Host
+from digitalmodel_optimizer.engine.output import EngineOutput, FileTables
 from digitalmodel_optimizer.engine.plan import GetObjects, objects_lacking, plan_requests
 from digitalmodel_optimizer.engine.proxies import ModelProxy
 from digitalmodel_optimizer.engine.reader import ResultReader
-from digitalmodel_optimizer.engine.state import FIRST, EngineState, State, WorkingCfg
+from digitalmodel_optimizer.engine.state import FIRST, EngineState, WorkingCfg
 
 _DEFAULT_BLOCK_MB = 64
 _ASSUMED_SAMPLES = 20_000
-
-
-@dataclass(frozen=True)
-class EngineOutput:
-    """What the engine made of one file.
-
-    ``summary`` and ``linked`` map a group's label to its one-file table, as the engine would have
-    handed them to its save functions: a DataFrame, or its plain values
-    (:class:`~digitalmodel_optimizer.engine.row_tables.OneRow`). ``records`` is
-    ``cfg[<basename>]`` as the file left it, ``left`` what else it changed in ``cfg``,
-    ``started_from`` the state it was given. ``attributes`` are the lists that the engine keeps
-    on its post-process object.
-    """
-
-    summary: Any = None
-    linked: Any = None
-    records: dict[str, Any] = field(default_factory=dict)
-    left: State = ()
-    started_from: EngineState = FIRST
-    attributes: dict[str, list[Any]] = field(default_factory=dict)
-    stop_time_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -153,13 +133,15 @@ class Unit:
         if context.model is None and context.load_error is None:
             context.load_error = self._explain(context, None)
         stop_time = context.model_dict.get("stop_time") if context.model_dict else None
-        return EngineOutput(
-            summary=context.summary,
-            linked=context.linked,
-            records=_relocated(cfg[basename], context.staging, self.shared.results_folder),
+        return EngineOutput.of(
+            FileTables(
+                summary=context.summary,
+                linked=context.linked,
+                records=_relocated(cfg[basename], context.staging, self.shared.results_folder),
+                attributes={k: v for k, v in vars(engine).items() if isinstance(v, list)},
+            ),
             left=working.changes(),
             started_from=state,
-            attributes={k: v for k, v in vars(engine).items() if isinstance(v, list)},
             stop_time_s=stop_time,
         )
 

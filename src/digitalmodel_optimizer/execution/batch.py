@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -26,7 +24,6 @@ from digitalmodel_optimizer.contract import (
     SimulationFile,
 )
 from digitalmodel_optimizer.engine.messages import say
-from digitalmodel_optimizer.engine.sharing import Shared
 from digitalmodel_optimizer.execution.admission import Admission
 from digitalmodel_optimizer.execution.carried import CarriedState
 from digitalmodel_optimizer.execution.control import BatchControl, Tracker
@@ -77,7 +74,6 @@ class BatchRun:
         self.backend = "serial"
         self.memory_peak_mb = 0.0
         self.tracker = Tracker(self.hook, settings, list(batch.files))
-        self._shared = Shared()
         self._broken_off = staging.broken_off()
         self._ready_workers = take_ready_workers()
         self._start = time.perf_counter()
@@ -240,8 +236,7 @@ class BatchRun:
     def _take(self, result: FileResult, control: BatchControl) -> FileResult:
         """Say what the file said, move its outputs into place, note it as done."""
         say(result.messages)
-        engine = None if result.engine is None else self._shared(result.engine)
-        result = replace(result, messages=(), engine=engine)
+        result = self.carried.with_shared_state(replace(result, messages=()))
         if result.error is not None:
             if result.error.kind is ErrorKind.OUTPUT:
                 self._write_no_more(result.error.message, control)
@@ -253,8 +248,7 @@ class BatchRun:
         except (OutputError, OSError) as error:
             fault = FileError(ErrorKind.OUTPUT, str(error))
             self._write_no_more(str(error), control)
-        for staged in {os.path.dirname(output.staged) for output in result.outputs}:
-            shutil.rmtree(staged, ignore_errors=True)
+        self.staging.clear(result)
         return result if fault is None else replace(result, error=fault, engine=None)
 
     def _write_no_more(self, message: str, control: BatchControl) -> None:

@@ -150,7 +150,7 @@ def _run(prepared: _Prepared, worker: Worker, engine: Any, cfg: Any) -> BatchRep
         raise
     finally:
         dismiss(staging.folder)
-        staging.drop_attempts()
+        staging.close()
         if not keep_staging:
             staging.remove()
     return report
