@@ -108,9 +108,15 @@ def test_a_finished_file_is_found_again_as_long_as_nothing_changed(tmp_path: Pat
     files = [file(tmp_path, 0), file(tmp_path, 1)]
     assert staging.noted(files) == {0: done}
 
-    (tmp_path / "a.csv").write_text("somebody wrote here")
+    output = tmp_path / "a.csv"
+    written = output.stat()
+    output.write_text("somebody wrote here")
     assert staging.noted(files) == {}
-    (tmp_path / "a.csv").write_text("one")
+    output.write_text("two")  # by another batch: as long, but it is not ours
+    os.utime(output, ns=(written.st_atime_ns, written.st_mtime_ns + 1_000_000))
+    assert staging.noted(files) == {}
+    output.write_text("one")
+    os.utime(output, ns=(written.st_atime_ns, written.st_mtime_ns))
     assert staging.noted(files) == {0: done}
     Path(files[0].path).write_text("a new simulation")
     assert staging.noted(files) == {}
