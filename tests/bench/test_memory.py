@@ -47,6 +47,17 @@ def test_a_leak_is_told_per_thousand_files() -> None:
     assert found.worker_last_mb > found.worker_first_mb
 
 
+def test_what_the_host_imports_before_its_loop_is_no_growth() -> None:
+    """A worker that was started early is there while its parent still grows."""
+    found = growth_of(
+        [Sample(t / 10, min(250.0, 50.0 + 2.0 * t), 110.0, 400.0) for t in range(1, 221)],
+        files=1000,
+        size_mb=0.4,
+        loop_s=10.0,
+    )
+    assert found.parent_mb_per_1000 == pytest.approx(0.0, abs=1e-6)
+
+
 def shown(result: MemoryResult) -> str:
     console = Console(width=80, file=io.StringIO(), color_system=None)
     console.print(memory_figures(result))

@@ -196,11 +196,16 @@ def measure_growth(files: int, folder: Path, work: Path, say: Callable[[str], No
 
 
 def growth_of(samples: Sequence[Sample], files: int, size_mb: float, loop_s: float) -> Growth:
-    """What ``samples`` of a run over ``files`` say of growth, its first fifth left out."""
-    # Before the worker has started and after it has ended there are only small helpers.
+    """What ``samples`` of a run over ``files`` say of growth, the loop's first fifth left out."""
+    # The loop is the end of the run: what the host imports before it is no growth.
+    begun_s = samples[-1].elapsed_s - (1.0 - _SETTLED_SHARE) * loop_s if samples else 0.0
+    # After the worker has ended there are only small helpers.
     most_mb = max((item.largest_child_mb for item in samples), default=0.0)
-    settled = [item for item in samples if item.largest_child_mb > most_mb / 2]
-    settled = settled[int(len(settled) * _SETTLED_SHARE) :]
+    settled = [
+        item
+        for item in samples
+        if item.elapsed_s >= begun_s and item.largest_child_mb > most_mb / 2
+    ]
     thousand_s = 1000.0 * loop_s / files
     times = [item.elapsed_s for item in settled]
     worker = [item.largest_child_mb for item in settled]
