@@ -6,6 +6,7 @@ import copy
 import pickle
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -196,6 +197,43 @@ def test_a_working_configuration_is_used_again_only_as_it_was() -> None:
     second["a"][0] = "half-way"
     working.discard()
     assert working.with_state((Change(("a", 1), 5.0),))["a"] == [1, 5.0]
+
+
+def test_what_is_not_equal_to_itself_has_not_changed() -> None:
+    """Else a batch with ``.nan`` in its YAML would be processed again and again."""
+    numpy = pytest.importorskip("numpy")
+    for value in (float("nan"), [float("nan")], numpy.arange(3), object):
+        before = {"x": value, "period": [0, None]}
+        after = pickle.loads(pickle.dumps(before))
+        after["period"][1] = 5.0
+        assert [change.path for change in differences(before, after)] == [("period", 1)]
+
+
+class Unequal:
+    def __eq__(self, other: object) -> bool:
+        return False
+
+    def __reduce__(self) -> Any:
+        return Unequal, (), {"made": id(self)}
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def test_a_file_that_was_given_the_right_state_is_not_processed_again() -> None:
+    """Whatever the state holds: here something that no comparison finds equal."""
+
+    def output(state: EngineState) -> EngineOutput:
+        left = (Change(("x",), Unequal()),)
+        return EngineOutput(b"", left=left, started_from=copy.deepcopy(state))
+
+    carried = CarriedState(cfg(), FILES[:2])
+    results = [FileResult(file, engine=output(EngineState())) for file in FILES[:2]]
+    for _ in range(4):
+        wrong = carried.started_from_wrong(results)
+        for file in wrong:
+            again = output(carried.state_for(file))
+            results[file.index] = FileResult(file, engine=again)
+    assert wrong == []
 
 
 def test_results_hold_the_state_that_they_were_given_and_not_a_copy_of_it() -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +17,7 @@ from digitalmodel_optimizer.contract import (
     OutputFile,
     SimulationFile,
 )
+from digitalmodel_optimizer.execution.journal import Journal
 from digitalmodel_optimizer.execution.staging import (
     FOLDER_PREFIX,
     JOURNAL_NAME,
@@ -105,9 +108,15 @@ def test_a_finished_file_is_found_again_as_long_as_nothing_changed(tmp_path: Pat
     files = [file(tmp_path, 0), file(tmp_path, 1)]
     assert staging.noted(files) == {0: done}
 
-    (tmp_path / "a.csv").write_text("somebody wrote here")
+    output = tmp_path / "a.csv"
+    written = output.stat()
+    output.write_text("somebody wrote here")
     assert staging.noted(files) == {}
-    (tmp_path / "a.csv").write_text("one")
+    output.write_text("two")  # by another batch: as long, but it is not ours
+    os.utime(output, ns=(written.st_atime_ns, written.st_mtime_ns + 1_000_000))
+    assert staging.noted(files) == {}
+    output.write_text("one")
+    os.utime(output, ns=(written.st_atime_ns, written.st_mtime_ns))
     assert staging.noted(files) == {0: done}
     Path(files[0].path).write_text("a new simulation")
     assert staging.noted(files) == {}
@@ -152,3 +161,22 @@ def test_the_same_batch_has_the_same_identifier() -> None:
     assert batch_identifier(parts) == batch_identifier([*parts])
     assert batch_identifier(parts) != batch_identifier([*parts, "other"])
     assert batch_identifier(["ab", "c"]) != batch_identifier(["a", "bc"])
+
+
+def test_a_record_of_which_the_system_takes_a_part_is_written_to_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Reluctant(io.FileIO):
+        def write(self, data: Any) -> int:
+            return super().write(bytes(data[:7]))
+
+    def reluctant(path: Path, mode: str, **_: Any) -> io.FileIO:
+        return Reluctant(path, mode)
+
+    journal = Journal(tmp_path / "journal")
+    with monkeypatch.context() as patch:
+        patch.setattr("digitalmodel_optimizer.execution.journal.open", reluctant, raising=False)
+        for record in ("a" * 100, "b" * 100):
+            journal.add(record)
+        journal.close()
+    assert list(journal.records()) == ["a" * 100, "b" * 100]

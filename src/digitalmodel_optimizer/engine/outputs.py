@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import traceback
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from digitalmodel_optimizer.contract import FileResult, OutputError
@@ -65,10 +67,25 @@ def save_merged(
         host.linked.save_linked_statistics(merged_linked(host, files), cfg)
     except OSError as error:
         raise OutputError(f"the summary tables cannot be written: {error}") from error
+    except Exception as error:  # of a later table: the engine leaves those before it
+        if _was_writing(error):
+            _newest(staging).unlink()
+        _publish(staging, folder)
+        raise
     finally:
         cfg["Analysis"]["result_folder"] = folder
     _relocate(cfg, staging, folder)
     _publish(staging, folder)
+
+
+def _was_writing(error: Exception) -> bool:
+    """Whether pandas was writing a table, which therefore is not whole."""
+    frames = traceback.walk_tb(error.__traceback__)
+    return any(frame.f_code.co_name == "to_csv" for frame, _ in frames)
+
+
+def _newest(folder: str) -> Path:
+    return max(Path(folder).iterdir(), key=lambda path: path.stat().st_mtime_ns)
 
 
 def _publish(staging: str, folder: str) -> None:

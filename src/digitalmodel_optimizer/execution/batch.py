@@ -33,6 +33,7 @@ from digitalmodel_optimizer.execution.staging import Staging
 from digitalmodel_optimizer.execution.worker import ProcessOneFile
 from digitalmodel_optimizer.machine import measure_machine
 from digitalmodel_optimizer.manager import Manager
+from digitalmodel_optimizer.monitoring.words import count
 
 
 @dataclass
@@ -91,7 +92,7 @@ class BatchRun:
                     self._execute(pending, monitor)
                 while not self.outcome.output_error and (wrong := self._started_from_wrong()):
                     self.decisions.append(
-                        f"{len(wrong)} files processed again, with what the files before them leave"
+                        f"{count(len(wrong), 'file')} processed again, with what those before leave"
                     )
                     self._forget(wrong)
                     self._execute(wrong, monitor)
@@ -109,7 +110,8 @@ class BatchRun:
             self.carried.finished(result)
             self.tracker.finished(result)
         if found:
-            self.decisions.append(f"{len(found)} files were finished by an interrupted run before")
+            were = "file was" if len(found) == 1 else "files were"
+            self.decisions.append(f"{len(found)} {were} finished by an interrupted run before")
         for file in self._pending():
             if file.index in self._broken_off:
                 self.decisions.append(

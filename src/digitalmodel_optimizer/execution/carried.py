@@ -22,6 +22,7 @@ from digitalmodel_optimizer.engine.state import (
     predict,
     same_answer,
 )
+from digitalmodel_optimizer.monitoring.words import count
 
 
 def state_after(state: EngineState, output: EngineOutput) -> EngineState:
@@ -85,7 +86,8 @@ class CarriedState:
         """Files, in engine order, whose answer is not what the engine's loop would have given.
 
         Everything up to the first such file is settled; those behind it are judged by what the
-        settled ones leave, so a second look may find more.
+        settled ones leave, so a second look may find more. A file that was given this very state
+        is settled, whatever a comparison says, or there would be no end.
         """
         if self._apart:
             return []
@@ -99,7 +101,7 @@ class CarriedState:
             right = used.records == state.records and same_answer(
                 used.changes, output.left, state.changes
             )
-            if not right:
+            if not right and self._certain.get(result.file.index) != state:
                 wrong.append(result.file)
                 with self._lock:
                     self._certain[result.file.index] = state
@@ -128,11 +130,12 @@ class CarriedState:
             others = [r.file.stem for r in done if r.engine.stop_time_s != stop]
             if others:
                 group, column = self._labels(path)
+                verb = "stops" if len(others) == 1 else "stop"
                 warnings.append(
                     f"time series {group} / {column}: the open end of its period is "
                     f"{stop:g} s, the stop time of the first file ({done[0].file.stem}), for all "
-                    f"files, as the engine has it; {len(others)} files stop at another time, "
-                    f"{others[0]} for one"
+                    f"files, as the engine has it; {count(len(others), 'file')} {verb} at another "
+                    f"time, {others[0]} for one"
                 )
         return warnings
 

@@ -25,7 +25,9 @@ class Journal:
             end = max((end for end, _ in self._whole()), default=0)
             self._stream = open(self._path, "ab", buffering=0)  # noqa: SIM115 - kept open
             self._stream.truncate(end)
-        self._stream.write(pickle.dumps(record, protocol=pickle.HIGHEST_PROTOCOL))
+        rest = memoryview(pickle.dumps(record, protocol=pickle.HIGHEST_PROTOCOL))
+        while rest:  # on a disk that is nearly full the system takes a part, without an error
+            rest = rest[self._stream.write(rest) :]
 
     def records(self) -> Iterator[Any]:
         """All whole records, in the order in which they were added."""

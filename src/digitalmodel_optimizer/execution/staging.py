@@ -87,17 +87,18 @@ class Staging:
 
     def note(self, result: FileResult) -> None:
         """Keep a finished file's result for a later run of the same batch."""
-        self._journal.add((_stamp(result.file), result))
+        self._journal.add((_stamps(result), result))
 
     def noted(self, files: Sequence[SimulationFile]) -> dict[int, FileResult]:
-        """Results that an interrupted run of this batch has left, for files that are unchanged."""
-        kept = {result.file.index: (stamp, result) for stamp, result in self._journal.records()}
+        """Results that an interrupted run of this batch has left, for files that are unchanged.
+
+        So must their outputs be: another batch may have written to the same names meanwhile.
+        """
+        kept = {result.file.index: (stamps, result) for stamps, result in self._journal.records()}
         found: dict[int, FileResult] = {}
         for file in files:
-            stamp, result = kept.get(file.index, (None, None))
-            if result is None or stamp != _stamp(file):
-                continue
-            if all(_size(item.final) == item.size_bytes for item in result.outputs):
+            stamps, result = kept.get(file.index, (None, None))
+            if result is not None and result.file.path == file.path and stamps == _stamps(result):
                 found[file.index] = result
                 # In the engine's order, so that of files that share a name the last one counts.
                 self._published.update((item.final, file.index) for item in result.outputs)
@@ -129,19 +130,17 @@ class Staging:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def _size(path: str) -> int:
-    try:
-        return os.stat(path).st_size
-    except OSError:
-        return -1
+def _stamps(result: FileResult) -> tuple[tuple[str, int, int], ...]:
+    """What tells whether a file or any of its outputs has been written to since."""
+    return tuple(map(_stamp, (result.file.path, *(output.final for output in result.outputs))))
 
 
-def _stamp(file: SimulationFile) -> tuple[str, int, int]:
+def _stamp(path: str) -> tuple[str, int, int]:
     try:
-        status = os.stat(file.path)
-        return (file.path, status.st_size, status.st_mtime_ns)
+        status = os.stat(path)
+        return (path, status.st_size, status.st_mtime_ns)
     except OSError:
-        return (file.path, -1, -1)
+        return (path, -1, -1)
 
 
 def batch_identifier(parts: Sequence[Any]) -> str:
