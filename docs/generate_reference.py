@@ -36,8 +36,10 @@ faults, each with its key and line. 1 MB is 1,000,000 bytes, 1 kB is 1,000 bytes
 
 {block}
 
-Keys of this block that nobody reads are left alone; one that looks like a slip (`thread`) gets
-a warning.
+Keys of this block that are somebody else's are left alone; one that looks like a slip (`thread`)
+ends the run like any other fault. Where the slip is in `enabled` itself, or in `parallel`, the
+engine runs untouched, and one line says why. A key of the block that stands twice gets a warning:
+the engine takes the last.
 
 ## Keys that are read as well
 

@@ -21,6 +21,7 @@ from digitalmodel_optimizer.engine.context import current
 from digitalmodel_optimizer.engine.host import import_host
 from digitalmodel_optimizer.engine.layouts import LAYOUTS, Layout, find_layout, host_version
 from digitalmodel_optimizer.engine.peek import command_line_enables, is_host_command
+from digitalmodel_optimizer.monitoring.warning_lines import print_warnings_in_a_line
 from digitalmodel_optimizer.settings import is_enabled
 
 INTERRUPTED_STATUS = 130
@@ -31,8 +32,18 @@ def host_is_being_imported() -> None:
     """Called once, before ``digitalmodel`` itself is executed."""
     command = is_host_command()
     if command and not command_line_enables():
+        _tell_of_a_slip()
         return
     stand_in()
+
+
+def _tell_of_a_slip() -> None:
+    """Whoever misspelled the key that enables us would wait a night to find out."""
+    from digitalmodel_optimizer.engine.slips import slip_on_the_command_line
+
+    slip = slip_on_the_command_line()
+    if slip is not None and sys.stderr is not None:
+        print(f"digitalmodel-optimizer: the engine runs untouched: {slip}", file=sys.stderr)
 
 
 def stand_in() -> None:
@@ -42,6 +53,7 @@ def stand_in() -> None:
         _say_that_we_stand_aside()
         return
     if is_host_command():
+        print_warnings_in_a_line()
         _get_ready(layout)
     wrapt.register_post_import_hook(_wrapper_for(layout), layout.opp)
     wrapt.register_post_import_hook(_wrap_engine, layout.engine)

@@ -7,6 +7,7 @@ the same set from the names and import paths that the parent found.
 from __future__ import annotations
 
 import difflib
+import inspect
 import os
 import warnings
 from collections.abc import Iterable, Sequence
@@ -47,7 +48,11 @@ class PluginReference:
     distribution: str
 
     def load(self) -> Any:
-        return EntryPoint(self.name, self.value, ENTRY_POINT_GROUP).load()
+        """The plugin itself; whatever its import raises, but never an end of this process."""
+        try:
+            return EntryPoint(self.name, self.value, ENTRY_POINT_GROUP).load()
+        except SystemExit as error:
+            raise ImportError(f"it would end the process: SystemExit({error.code!r})") from error
 
 
 class Manager(pluggy.PluginManager):
@@ -60,6 +65,7 @@ class Manager(pluggy.PluginManager):
 
     def add(self, plugin: Any, reference: PluginReference) -> None:
         """Register ``plugin``; :class:`PluginError` if it does not fit the contract."""
+        self._refuse_methods(plugin, reference)
         try:
             self.register(plugin, name=reference.name)
         except (pluggy.PluginValidationError, ValueError) as error:
@@ -102,6 +108,48 @@ class Manager(pluggy.PluginManager):
             if unmarked:
                 raise PluginError(f"{_culprit(reference)}: {name} is not marked with @hookimpl")
 
+    def _refuse_methods(self, plugin: Any, reference: PluginReference) -> None:
+        """A class in place of an object of it: its hooks would be called without their ``self``."""
+        if not inspect.isclass(plugin):
+            return
+        for name in hook_names():
+            if inspect.isfunction(inspect.getattr_static(plugin, name, None)):
+                raise PluginError(
+                    f"{_culprit(reference)}: {reference.value} is a class, whose {name} needs an "
+                    "object; name an object of it, or a module, in the entry point"
+                )
+
+    def answering(self, hook_name: str) -> str:
+        """Who may have given an answer that cannot be used, for messages.
+
+        The plugins of others among those that implement the hook, or else all of them.
+        """
+        found = {item.plugin_name for item in getattr(self.hook, hook_name).get_hookimpls()}
+        loaded = [reference for reference in self.references if reference.name in found]
+        others = [reference for reference in loaded if reference.name not in BUILT_IN]
+        return " or ".join(_culprit(reference) for reference in others or loaded)
+
+    def wrong_answer(self, hook_name: str, answer: Any, expected: str) -> PluginError:
+        """The error for an ``answer`` of ``hook_name`` that is not what the hook asks for."""
+        who = self.answering(hook_name)
+        said = f"{hook_name} answered {answer!r}, not {expected}"
+        return PluginError(f"{who}: {said}" if who else said)
+
+    def call_each(self, hook_name: str, **arguments: Any) -> None:
+        """Call a hook that every plugin must hear of, one that fails or not; then raise the first.
+
+        pluggy ends a call with the first error: what others have to tidy up would stay.
+        """
+        first: Exception | None = None
+        for item in reversed(getattr(self.hook, hook_name).get_hookimpls()):
+            others = [plugin for plugin in self.get_plugins() if plugin is not item.plugin]
+            try:
+                self.subset_hook_caller(hook_name, others)(**arguments)
+            except Exception as error:
+                first = first or error
+        if first is not None:
+            raise first
+
     def culprit(self, error: BaseException) -> str | None:
         """Which plugin an exception came out of, for messages; None if it was none of ours.
 
@@ -120,18 +168,24 @@ class Manager(pluggy.PluginManager):
         return _culprit(found) if found is not None else None
 
     def options(self) -> dict[str, PluginOptions]:
-        """What every loaded plugin says of itself, by plugin name."""
-        found: dict[str, PluginOptions] = {}
-        for name, plugin in self.list_name_plugin():
-            declare = getattr(plugin, "optimizer_options", None)
-            if declare is not None:
-                answer = declare()
-                if not isinstance(answer, PluginOptions):
-                    raise PluginError(
-                        f"plugin {name}: optimizer_options returned {answer!r}, not PluginOptions"
-                    )
-                found[name] = answer
-        return found
+        """What every loaded plugin says of itself, by plugin name; nothing, if it does not say."""
+        return {reference.name: self._options_of(reference) for reference in self.references}
+
+    def _options_of(self, reference: PluginReference) -> PluginOptions:
+        declare = getattr(self.get_plugin(reference.name), "optimizer_options", None)
+        if declare is None:
+            return PluginOptions("")
+        try:
+            answer = declare()
+        except Exception as error:
+            raise PluginError(
+                f"{_culprit(reference)}: optimizer_options failed: {type(error).__name__}: {error}"
+            ) from error
+        if not isinstance(answer, PluginOptions):
+            raise PluginError(
+                f"{_culprit(reference)}: optimizer_options returned {answer!r}, not PluginOptions"
+            )
+        return answer
 
 
 def hook_names() -> tuple[str, ...]:

@@ -23,6 +23,7 @@ from digitalmodel_optimizer.contract import (
 )
 from digitalmodel_optimizer.contract.options import AUTO
 from digitalmodel_optimizer.manager import TRACE_VARIABLE, blocked_by_environment
+from digitalmodel_optimizer.yaml_files import find_base
 
 BLOCK = ("orcaflex", "parallel")
 CEILING_KEYS = (
@@ -51,6 +52,8 @@ BLOCK_OPTIONS = (
 )
 ENABLED = Option("enabled", bool, True, "False switches the plugin off.")
 _TRUE_WORDS = ("true", "yes", "on")
+ENABLED_WORDS = (*_TRUE_WORDS, "false", "no", "off", "")
+"""Texts that say whether a batch is enabled; any other means no, and is a slip."""
 _MISSING = object()
 
 
@@ -71,20 +74,73 @@ def is_enabled(cfg: Any) -> bool:
     return value is not _MISSING and bool(value)
 
 
-def read_settings(cfg: Any, plugins: Mapping[str, PluginOptions]) -> Settings:
+def switched_off(cfg: Any) -> frozenset[str]:
+    """Plugins that ``cfg`` switches off by name; never raises."""
+    block = look_up(cfg, (*BLOCK, "plugins"))
+    if not isinstance(block, Mapping):
+        return frozenset()
+    return frozenset(
+        name
+        for name, given in block.items()
+        if given is False or look_up(given, (ENABLED.name,)) is False
+    )
+
+
+def read_settings(cfg: Any, plugins: Mapping[str, PluginOptions | None]) -> Settings:
     """Validate everything that ``cfg`` says of this run.
 
-    :param plugins: what each loaded or blocked plugin declares, by name.
+    :param plugins: what each installed plugin declares, by name; None where nobody knows, since
+        the plugin is switched off or cannot be imported: its options are then taken as they are.
     :raises SettingsError: lists every fault, each with its key path and line.
     """
     reader = _Reader(cfg, plugins)
     settings = reader.settings()
+    source = source_file(cfg)
     if reader.faults:
-        from digitalmodel_optimizer.yaml_lines import with_lines
-
-        source = source_file(cfg)
-        raise SettingsError(with_lines(reader.faults, source), source)
+        sentences = (
+            f"{'.'.join(path)}{_place(cfg, path)} {fault}" for path, fault in reader.faults
+        )
+        raise SettingsError([*sentences], source)
+    if source is not None and settings.enabled:
+        _warn_of_repeated_keys(source)
     return settings
+
+
+def _place(cfg: Any, path: tuple[str, ...]) -> str:
+    """Where the value at ``path`` comes from: the user's file, one below it, or an argument."""
+    from digitalmodel_optimizer.yaml_lines import holds, line_of, readable
+
+    source, value = source_file(cfg), look_up(cfg, path)
+    if source is None or not readable(source):
+        return ""
+    for file in (source, *_files_below(cfg)):
+        if holds(file, path, value):
+            return f" (line {line_of(file, path)}{'' if file == source else f' of {file}'})"
+    return " (given by an argument)"
+
+
+def _files_below(cfg: Any) -> Iterator[str]:
+    """The base configuration that the host merged under the user's file; the one named in it."""
+    named = look_up(cfg, ("default_yaml",))
+    if isinstance(named, str):
+        yield named
+    basename = look_up(cfg, ("basename",))
+    basename = look_up(cfg, ("meta", "basename")) if basename is _MISSING else basename
+    base = find_base(basename) if isinstance(basename, str) else None
+    if base is not None:
+        yield os.fspath(base)
+
+
+def _warn_of_repeated_keys(source: str) -> None:
+    from digitalmodel_optimizer.yaml_lines import repeated
+
+    for path, lines in repeated(source, BLOCK):
+        listed = f"{', '.join(map(str, lines[:-1]))} and {lines[-1]}"
+        warnings.warn(
+            f"{source}: {'.'.join(path)} stands on lines {listed}; the engine takes the last",
+            OptimizerWarning,
+            stacklevel=3,
+        )
 
 
 def source_file(cfg: Any) -> str | None:
@@ -94,7 +150,7 @@ def source_file(cfg: Any) -> str | None:
 
 
 class _Reader:
-    def __init__(self, cfg: Any, plugins: Mapping[str, PluginOptions]) -> None:
+    def __init__(self, cfg: Any, plugins: Mapping[str, PluginOptions | None]) -> None:
         self.cfg = cfg
         self.plugins = plugins
         self.faults: list[tuple[tuple[str, ...], str]] = []
@@ -102,7 +158,7 @@ class _Reader:
     def settings(self) -> Settings:
         block = look_up(self.cfg, BLOCK)
         block = block if isinstance(block, Mapping) else {}
-        self._warn_of_near_misses(block)
+        self._refuse_near_misses(block)
         for option in BLOCK_OPTIONS:
             if option.name in ("use_processes", "progress") and option.name in block:
                 self._check((*BLOCK, option.name), option, block[option.name])
@@ -150,16 +206,17 @@ class _Reader:
             return float(value) if self._check(path, option, value) else None
         return None
 
-    def _warn_of_near_misses(self, block: Mapping[Any, Any]) -> None:
+    def _refuse_near_misses(self, block: Mapping[Any, Any]) -> None:
+        """A slip here would cost a night: no time limit, or more workers than there are licences.
+
+        Other keys of this block may be somebody else's and are left alone.
+        """
         known = [option.name for option in BLOCK_OPTIONS] + ["plugins"]
         for key in block:
             near = difflib.get_close_matches(str(key), known, n=1, cutoff=0.8)
             if key not in known and near:
-                warnings.warn(
-                    f"orcaflex.parallel.{key} is not read by anyone; did you mean {near[0]}?",
-                    OptimizerWarning,
-                    stacklevel=2,
-                )
+                fault = f"is not read by anyone; did you mean {near[0]}?"
+                self.faults.append(((*BLOCK, str(key)), fault))
 
     def _plugin_options(self, block: Any) -> tuple[dict[str, Mapping[str, Any]], frozenset[str]]:
         path = (*BLOCK, "plugins")
@@ -182,9 +239,11 @@ class _Reader:
         return values, frozenset(blocked)
 
     def _options_of(
-        self, path: tuple[str, ...], declared: PluginOptions, given: Any
+        self, path: tuple[str, ...], declared: PluginOptions | None, given: Any
     ) -> dict[str, Any]:
-        options = {option.name: option for option in (ENABLED, *declared.options)}
+        options = {ENABLED.name: ENABLED}
+        if declared is not None:
+            options |= {option.name: option for option in declared.options}
         values = {name: option.default for name, option in options.items()}
         if given is None:
             return values
@@ -193,7 +252,8 @@ class _Reader:
             return values
         for key, value in given.items():
             if key not in options:
-                self.faults.append(((*path, str(key)), _unknown(key, options, "option")))
+                if declared is not None:
+                    self.faults.append(((*path, str(key)), _unknown(key, options, "option")))
             elif self._check((*path, key), options[key], value):
                 values[key] = value
         return values

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,17 +40,46 @@ def read_mapping(path: Path) -> dict[str, Any]:
 
     :raises OptimizerError: it cannot be read; the text says where.
     """
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
+    import yaml
 
-    yaml = YAML(typ="safe", pure=True)
-    yaml.version = (1, 1)  # as the host's reader has it
     try:
-        content = yaml.load(path.read_bytes())
+        content = _load(path.read_bytes().decode("utf-8"))
     except OSError as error:
         raise OptimizerError(f"{path} cannot be read: {error.strerror}") from error
-    except YAMLError as error:
-        raise OptimizerError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+    except UnicodeDecodeError as error:
+        raise OptimizerError(f"{path} is not UTF-8, as the engine reads it: {error}") from error
+    except yaml.YAMLError as error:
+        raise OptimizerError(f"{path} is not YAML: {_complaint(error)}") from error
     if not isinstance(content, dict):
         raise OptimizerError(f"{path} holds no mapping")
     return content
+
+
+def _load(text: str) -> Any:
+    import yaml
+
+    try:
+        return yaml.safe_load(text)
+    except yaml.composer.ComposerError:  # several documents: the host lays them over each other
+        merged: dict[str, Any] = {}
+        for document in yaml.safe_load_all(text):
+            if isinstance(document, dict):
+                merged = lay_over(merged, document)
+        return merged
+
+
+def lay_over(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """``over`` laid over ``under``, mappings inside mappings too, as the host does."""
+    merged = dict(under)
+    for key, value in over.items():
+        below = merged.get(key)
+        both = isinstance(value, Mapping) and isinstance(below, Mapping)
+        merged[key] = lay_over(below, value) if both else value  # type: ignore[arg-type]
+    return merged
+
+
+def _complaint(error: Any) -> str:
+    """What is wrong and where, in one sentence of the reader's own words."""
+    mark = getattr(error, "problem_mark", None)
+    said = getattr(error, "problem", None) or " ".join(str(error).split())
+    return f"line {mark.line + 1}, column {mark.column + 1}: {said}" if mark else said

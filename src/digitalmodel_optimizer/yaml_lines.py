@@ -1,39 +1,106 @@
-"""Finding the line of a key in the user's YAML file, for messages only."""
+"""Where a key stands in a user's YAML file, as the host reads it; for messages only."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
+Key = tuple[str, ...]
+_MERGE = "tag:yaml.org,2002:merge"
 
-def line_of(source: str, path: tuple[str, ...]) -> int | None:
+
+def line_of(source: str, path: Key) -> int | None:
     """The line, from 1, at which the last key of ``path`` that exists stands; None if unknown."""
-    from ruamel.yaml import YAML
-
-    try:
-        with open(source, encoding="utf-8-sig", newline="") as stream:
-            node: Any = YAML(typ="rt", pure=True).compose(stream)
-    except Exception:  # the message must come out even if the file has meanwhile gone
-        return None
-    line = None
+    node, line = _read(source)[0], None
     for key in path:
-        found = next((pair for pair in getattr(node, "value", ()) if _is_key(pair, key)), None)
-        if found is None:
+        pair = _pair(node, key)
+        if pair is None:
             break
-        line = found[0].start_mark.line + 1
-        node = found[1]
+        line, node = pair[0].start_mark.line + 1, pair[1]
     return line
 
 
-def _is_key(pair: Any, key: str) -> bool:
-    return isinstance(pair, tuple) and getattr(pair[0], "value", None) == key
+def holds(source: str, path: Key, value: Any) -> bool:
+    """Whether ``source`` has ``value`` at ``path``; of a mapping, whether it has one there."""
+    content = _read(source)[1]
+    for key in path:
+        if not isinstance(content, Mapping):
+            return False
+        found = [item for item in content if str(item) == key]
+        if not found:
+            return False
+        content = content[found[0]]
+    both_mappings = isinstance(value, Mapping) and isinstance(content, Mapping)
+    return both_mappings or bool(content == value)
 
 
-def with_lines(faults: Iterable[tuple[tuple[str, ...], str]], source: str | None) -> list[str]:
-    """Each fault as one sentence: key path, line where it is known, what is wrong."""
-    sentences = []
-    for path, fault in faults:
-        line = line_of(source, path) if source else None
-        where = f" (line {line})" if line else ""
-        sentences.append(f"{'.'.join(path)}{where} {fault}")
-    return sentences
+def readable(source: str) -> bool:
+    """Whether anything can be said of ``source``: there, and one document of YAML."""
+    return _read(source)[0] is not None
+
+
+def repeated(source: str, path: Key) -> Iterator[tuple[Key, list[int]]]:
+    """Keys on the way to ``path``, and below it, that stand more than once, with their lines."""
+    node = _read(source)[0]
+    way: Key = ()
+    for key in path:
+        yield from _repeated_in(node, way, only=key)
+        pair = _pair(node, key)
+        if pair is None:
+            return
+        node, way = pair[1], (*way, key)
+    yield from _repeated_below(node, way)
+
+
+def _repeated_below(node: Any, way: Key) -> Iterator[tuple[Key, list[int]]]:
+    yield from _repeated_in(node, way)
+    for key, value in _pairs(node):
+        yield from _repeated_below(value, (*way, str(key.value)))
+
+
+def _repeated_in(node: Any, way: Key, only: str | None = None) -> Iterator[tuple[Key, list[int]]]:
+    lines: dict[str, list[int]] = {}
+    for key, _ in _pairs(node):
+        lines.setdefault(str(key.value), []).append(key.start_mark.line + 1)
+    for name, found in lines.items():
+        if len(found) > 1 and only in (None, name):
+            yield (*way, name), found
+
+
+def _pairs(node: Any) -> list[Any]:
+    """Keys and values of a mapping's node; none of any other."""
+    value = getattr(node, "value", None)
+    return [pair for pair in value if isinstance(pair, tuple)] if isinstance(value, list) else []
+
+
+def _pair(node: Any, key: str) -> Any:
+    """The last pair with this key, as YAML's reader has it; else one that ``<<`` brings."""
+    pairs = _pairs(node)
+    found = [pair for pair in pairs if pair[0].value == key]
+    if found:
+        return found[-1]
+    for name, merged in pairs:
+        if name.tag == _MERGE:
+            nodes = merged.value if merged.id == "sequence" else [merged]
+            brought = next((pair for one in nodes if (pair := _pair(one, key))), None)
+            if brought is not None:
+                return brought
+    return None
+
+
+@lru_cache(maxsize=4)
+def _read_bytes(content: bytes) -> tuple[Any, Any]:
+    import yaml  # the host's own reader, so that both see the same
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return yaml.compose(content, Loader=loader), yaml.load(content, Loader=loader)  # noqa: S506
+
+
+def _read(source: str) -> tuple[Any, Any]:
+    """Node and content; nothing of a file that has meanwhile gone: the message must come out."""
+    try:
+        return _read_bytes(Path(source).read_bytes())
+    except Exception:
+        return None, None

@@ -34,6 +34,23 @@ def test_small_demo_prints_identical_for_every_output(dmo: Dmo, tmp_path: Path) 
     assert max(len(line) for line in table if not line.startswith("kept: ")) <= 80
 
 
+def test_a_real_study_of_the_same_name_is_not_overwritten(dmo: Dmo, tmp_path: Path) -> None:
+    real = tmp_path / "dm_fsts" / "sim" / "real.sim"
+    real.parent.mkdir(parents=True)
+    real.write_bytes(b"weeks of computing")
+    done = dmo("demo", "--study", "dm_fsts", "--files", "2", "--size", "1", "--keep", ".")
+    assert done.returncode == 1
+    assert "dm_fsts is there already and was not made by the demo" in done.stderr
+    assert real.read_bytes() == b"weeks of computing"
+
+
+def test_a_folder_that_an_earlier_demo_left_is_used_again(dmo: Dmo, tmp_path: Path) -> None:
+    words = ("demo", "--study", "dm_fsts", "--files", "1", "--size", "0.7", "--keep", "kept")
+    for _ in range(2):
+        done = dmo(*words)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_an_unknown_study_is_refused(dmo: Dmo) -> None:
     done = dmo("demo", "--study", "nonsense")
     assert done.returncode == 2

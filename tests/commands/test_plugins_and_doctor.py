@@ -46,6 +46,13 @@ def test_options_have_unit_default_and_range(dmo: Dmo) -> None:
     assert "hooks: configure" in " ".join(done.stdout.split())
 
 
+@pytest.mark.parametrize("columns", [60, 80])
+def test_nothing_is_cut_off_where_there_is_little_room(dmo: Dmo, columns: int) -> None:
+    done = dmo("plugins", "--hooks", "--options", COLUMNS=str(columns))
+    assert "\u2026" not in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= columns
+
+
 def test_wrong_settings_are_told_by_plugins_and_doctor(dmo: Dmo, tmp_path: Path) -> None:
     (tmp_path / "batch.yml").write_text(
         "orcaflex:\n  parallel:\n    enabled: True\n    plugins: {gcc: {}}\n"
@@ -108,3 +115,42 @@ def test_help_imports_nothing_heavy() -> None:
     assert done.stderr.strip() == "[]"
     for command in ("run", "demo", "bench", "plugins", "doctor"):
         assert command in done.stdout
+
+
+@pytest.mark.parametrize("words", [("bench", "--help"), ("doctor", "dm_\u03a9.yml")])
+def test_consoles_of_old_get_what_they_can_print(dmo: Dmo, words: tuple[str, ...]) -> None:
+    done = dmo(*words, PYTHONIOENCODING="ascii", PYTHONUTF8="0")
+    assert "Traceback" not in done.stderr
+    assert done.returncode == (0 if words[0] == "bench" else 1)
+
+
+def test_a_key_that_stands_twice_is_told_and_stops_nothing(dmo: Dmo, tmp_path: Path) -> None:
+    write_configuration(tmp_path, DM_FSTS, enabled=True)
+    config = tmp_path / "dm_fsts.yml"
+    text = config.read_text(encoding="utf-8")
+    config.write_text(text.replace("    threads: auto\n", "    threads: 2\n    threads: 3\n"))
+    done = dmo("doctor", "dm_fsts.yml", "--json")
+    assert done.returncode == 0, done.stdout
+    found = [item for item in json.loads(done.stdout) if item["name"] in ("settings", "ceiling")]
+    assert "orcaflex.parallel.threads stands on lines" in found[0]["found"]
+    assert found[1]["found"] == "at most 3 workers"
+
+
+def test_a_slip_in_the_key_that_enables_is_advice(dmo: Dmo, tmp_path: Path) -> None:
+    (tmp_path / "batch.yml").write_text(
+        "meta: {basename: orcaflex_post_process}\norcaflex:\n  parralel:\n    enabled: True\n"
+    )
+    done = dmo("doctor", "batch.yml", "--json")
+    (enabled,) = [item for item in json.loads(done.stdout) if item["name"] == "enabled"]
+    assert "orcaflex.parralel (line 3)" in enabled["advice"]
+    assert "did you mean parallel?" in enabled["advice"]
+
+
+def test_doctor_reads_several_documents_as_the_host_does(dmo: Dmo, tmp_path: Path) -> None:
+    config = write_configuration(tmp_path, DM_FSTS, enabled=True)
+    text = config.read_text(encoding="utf-8")
+    config.write_text(f"{text}---\norcaflex: {{parallel: {{threads: 3}}}}\n", encoding="utf-8")
+    done = dmo("doctor", config.name, "--json")
+    found = {item["name"]: item["found"] for item in json.loads(done.stdout)}
+    assert done.returncode == 0, done.stdout
+    assert found["ceiling"] == "at most 3 workers"

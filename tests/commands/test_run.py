@@ -31,6 +31,25 @@ def test_a_missing_configuration_is_one_line_and_status_2(dmo: Dmo, tmp_path: Pa
     ]
 
 
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (b"meta:\n\tbasename: orcaflex\n", "is not YAML: line 2, column 1: found character"),
+        (b"", "holds no mapping"),
+        (b"# \xe9\nmeta: {}\n", "is not UTF-8"),
+    ],
+)
+def test_a_configuration_that_nobody_can_read_is_one_line_and_status_2(
+    dmo: Dmo, tmp_path: Path, content: bytes, complaint: str
+) -> None:
+    (tmp_path / "dm_fsts.yml").write_bytes(content)
+    done = dmo("run", "dm_fsts.yml")
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("digitalmodel-optimizer: dm_fsts.yml")
+    assert complaint in line
+
+
 def test_an_enabled_batch_goes_through_the_plugins(dmo: Dmo, tmp_path: Path) -> None:
     make_batch(tmp_path, enabled=True)
     done = dmo("run", "dm_fsts.yml", "--meta", "label=night")

@@ -9,7 +9,8 @@ from types import SimpleNamespace
 import pytest
 
 from digitalmodel_optimizer import manager as managing
-from digitalmodel_optimizer.contract import OptimizerWarning, PluginError, hookimpl
+from digitalmodel_optimizer.contract import OptimizerWarning, PluginError, PluginOptions, hookimpl
+from digitalmodel_optimizer.execution.loading import load_plugins
 from digitalmodel_optimizer.manager import (
     BUILT_IN,
     PluginReference,
@@ -24,6 +25,12 @@ MODULES = {
     "stranger_argument": "@hookimpl\ndef optimizer_batch_finished(batches): pass\n",
     "stranger_broken": "import a_module_that_does_not_exist\n",
     "stranger_options": "@hookimpl\ndef optimizer_options(): return {'summary': 'x'}\n",
+    "stranger_asking": "@hookimpl\ndef optimizer_options(): return 1 / 0\n",
+    "stranger_exit": "import sys\nsys.exit(3)\n",
+    "stranger_class": (
+        "class Plugin:\n    @hookimpl\n    def optimizer_progress(self, progress): pass\n"
+    ),
+    "stranger_allocates": "@hookimpl\ndef optimizer_allocate(files): return 3\n",
 }
 
 
@@ -76,10 +83,77 @@ def test_a_blocked_plugin_is_not_even_imported() -> None:
     assert not manager.references
 
 
+def test_a_name_to_block_that_nobody_has_is_told_with_the_nearest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(managing.BLOCK_VARIABLE, "gcc, result-extraction")
+    with pytest.warns(OptimizerWarning, match="no plugin is called gcc; did you mean gc?") as said:
+        manager, _, settings = load_plugins({})
+    assert len(said) == 1
+    assert "result-extraction" not in [item.name for item in manager.references]
+    assert settings.blocked == {"gcc", "result-extraction"}
+
+
 def test_options_of_the_wrong_type_are_named() -> None:
     manager = build_manager([reference("options")])
-    with pytest.raises(PluginError, match="stranger: optimizer_options returned"):
+    with pytest.raises(PluginError, match=WHO.format("options")) as caught:
         manager.options()
+    assert "optimizer_options returned {'summary': 'x'}" in str(caught.value)
+
+
+def test_options_that_cannot_be_asked_for_are_named() -> None:
+    manager = build_manager([reference("asking")])
+    with pytest.raises(PluginError, match=WHO.format("asking") + ".*ZeroDivisionError"):
+        manager.options()
+
+
+def test_a_plugin_that_says_nothing_of_itself_has_no_options() -> None:
+    manager = build_manager([reference("good")], defaults=[("core", object())])
+    assert manager.options() == {"stranger": PluginOptions("")}
+
+
+def test_a_plugin_whose_import_would_end_the_process_is_left_out() -> None:
+    with pytest.warns(OptimizerWarning, match=WHO.format("exit") + ".*SystemExit"):
+        manager = build_manager([reference("exit")])
+    assert not manager.references
+
+
+def test_a_class_in_place_of_an_object_is_refused() -> None:
+    given = PluginReference("stranger", "stranger_class:Plugin", "strange-plugins")
+    with pytest.raises(PluginError, match="is a class, whose optimizer_progress needs an object"):
+        build_manager([given])
+
+
+def test_an_answer_that_cannot_be_used_names_who_may_have_given_it() -> None:
+    ours = [item for item in installed_plugins() if item.name == "thread-allocation"]
+    manager = build_manager([*ours, reference("allocates")])
+    error = manager.wrong_answer("optimizer_allocate", 3, "an Allocation")
+    assert str(error) == (
+        "plugin stranger (stranger_allocates, from strange-plugins): "
+        "optimizer_allocate answered 3, not an Allocation"
+    )
+
+
+def test_every_plugin_hears_of_the_end_whoever_fails_before() -> None:
+    heard = []
+
+    class Plugin:
+        def __init__(self, name: str, fault: Exception | None) -> None:
+            self.name, self.fault = name, fault
+
+        @hookimpl
+        def optimizer_batch_finished(self) -> None:
+            heard.append(self.name)
+            if self.fault is not None:
+                raise self.fault
+
+    manager = build_manager([])
+    manager.register(Plugin("asked last", ValueError("second")), "last")
+    manager.register(Plugin("asked next", None), "next")
+    manager.register(Plugin("asked first", ValueError("first")), "first")
+    with pytest.raises(ValueError, match="first"):
+        manager.call_each("optimizer_batch_finished", batch=None, report=None, settings=None)
+    assert heard == ["asked first", "asked next", "asked last"]
 
 
 def entry(name: str, value: str, distribution: str) -> SimpleNamespace:

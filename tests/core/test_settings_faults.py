@@ -13,7 +13,7 @@ from digitalmodel_optimizer.contract import (
     PluginOptions,
     SettingsError,
 )
-from digitalmodel_optimizer.settings import is_enabled, read_settings
+from digitalmodel_optimizer.settings import is_enabled, read_settings, switched_off
 
 PLUGINS = {
     "my-log": PluginOptions(
@@ -101,6 +101,7 @@ FAULTS = {
     "threads: 0": "orcaflex.parallel.threads (line 3) is 0, below the least of 1",
     "threads: True": "orcaflex.parallel.threads (line 3) takes a whole number or auto, not True",
     "timeout_per_file: .nan": "takes a number of seconds, not nan",
+    "timeout_per_file: .inf": "takes a number of seconds, not inf",
     "use_processes: 1": "takes True or False, not 1",
     "plugins: all": "orcaflex.parallel.plugins (line 3) takes a block of plugin names, not 'all'",
     "plugins: {my-lgo: {}}": "plugins.my-lgo (line 3) is no plugin; did you mean my-log?",
@@ -145,6 +146,79 @@ def test_without_the_file_a_fault_still_has_its_path() -> None:
     assert caught.value.faults[0].startswith("orcaflex.parallel.threads takes")
 
 
-def test_a_key_that_nobody_reads_is_a_warning_that_names_the_right_one() -> None:
-    with pytest.warns(OptimizerWarning, match="did you mean threads"):
-        read_settings(block(thread=4), PLUGINS)
+def test_a_key_that_nobody_reads_ends_the_run_and_names_the_right_one(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError) as caught:
+        _read(tmp_path, "thread: 4")
+    (fault,) = caught.value.faults
+    expected = "orcaflex.parallel.thread (line 3) is not read by anyone; did you mean threads?"
+    assert fault == expected
+
+
+def test_a_key_of_somebody_else_is_left_alone() -> None:
+    assert read_settings(block(queue="night"), PLUGINS).enabled
+
+
+def test_a_value_from_an_argument_is_not_put_down_to_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "dm_fsts.yml"
+    path.write_text("orcaflex:\n  parallel:\n    enabled: True\n    threads: 4\n")
+    cfg = {**block(threads="x"), "Analysis": {"CustomInputFile": str(path)}}
+    with pytest.raises(SettingsError) as caught:
+        read_settings(cfg, PLUGINS)
+    (fault,) = caught.value.faults
+    assert fault.startswith("orcaflex.parallel.threads (given by an argument) takes")
+
+
+def test_a_value_from_the_base_configuration_is_put_down_to_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    base = tmp_path / "src" / "digitalmodel" / "tests" / "test_data" / "orcaflex.yml"
+    base.parent.mkdir(parents=True)
+    base.write_text("orcaflex: {\nparallel: {threads: x}}\n")
+    (tmp_path / "dm_fsts.yml").write_text("basename: orcaflex\n")
+    cfg = {**block(threads="x"), "basename": "orcaflex"}
+    with pytest.raises(SettingsError) as caught:
+        read_settings({**cfg, "Analysis": {"CustomInputFile": "dm_fsts.yml"}}, PLUGINS)
+    (fault,) = caught.value.faults
+    assert fault.startswith(f"orcaflex.parallel.threads (line 2 of {base}) takes")
+
+
+def test_a_key_that_stands_twice_is_told_with_its_lines(tmp_path: Path) -> None:
+    with pytest.warns(
+        OptimizerWarning, match=r"orcaflex\.parallel\.threads stands on lines 4 and 5"
+    ):
+        _read(tmp_path, "enabled: True", "threads: 2", "threads: 3")
+
+
+def test_the_line_of_a_key_that_stands_twice_is_the_one_that_counts(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"orcaflex\.parallel\.threads \(line 4\)"):
+        _read(tmp_path, "threads: 2", "threads: x")
+
+
+def test_a_key_that_comes_by_a_merge_has_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "dm_fsts.yml"
+    path.write_text("shared: &shared\n  threads: x\norcaflex:\n  parallel:\n    <<: *shared\n")
+    import yaml
+
+    cfg = {**yaml.safe_load(path.read_text()), "Analysis": {"CustomInputFile": str(path)}}
+    with pytest.raises(SettingsError, match=r"threads \(line 2\)"):
+        read_settings(cfg, PLUGINS)
+
+
+def test_options_of_a_plugin_that_is_not_loaded_are_nobodys_business() -> None:
+    settings = read_settings(block(plugins={"my-log": {"lvel": 1}}), {"my-log": None})
+    assert settings.plugin("my-log") == {"enabled": True}
+
+
+@pytest.mark.parametrize(
+    ("given", "off"),
+    [
+        ({"gc": False, "my-log": True}, {"gc"}),
+        ({"gc": {"enabled": False}}, {"gc"}),
+        ({"gc": {}, "my-log": None}, set()),
+        (["gc"], set()),
+        (None, set()),
+    ],
+)
+def test_plugins_are_switched_off_by_name(given: Any, off: set[str]) -> None:
+    assert switched_off(block(plugins=given)) == off

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import pickle
 import sys
@@ -211,3 +212,14 @@ def test_an_error_becomes_text_that_holds_nothing_alive() -> None:
     assert told.message == "NativeError: Error code: 7 and more"
     assert "test_an_error_becomes_text" in told.details
     assert pickle.loads(pickle.dumps(told)) == told
+
+
+def test_what_a_console_cannot_print_is_said_as_well_as_it_can(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    written = io.BytesIO()
+    console = io.TextIOWrapper(written, encoding="cp1252", errors="strict")
+    monkeypatch.setattr(sys, "stdout", console)
+    say((Message("output", "Post-processing file: sim/case_\u03a9.sim\n"),))
+    console.flush()
+    assert written.getvalue().rstrip() == b"Post-processing file: sim/case_?.sim"

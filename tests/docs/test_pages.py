@@ -49,6 +49,11 @@ def test_links_lead_somewhere(page: Path) -> None:
             assert anchor in [re.sub(r"[^\w -]", "", h).lower().replace(" ", "-") for h in headings]
 
 
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_no_half_merged_page(page: Path) -> None:
+    assert not re.findall(r"(?m)^(?:<{7}|>{7}|={7})(?: .*)?$", page.read_text(encoding="utf-8"))
+
+
 def test_every_page_is_in_the_index() -> None:
     index = (DOCS / "index.md").read_text(encoding="utf-8")
     pages = [page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md")]

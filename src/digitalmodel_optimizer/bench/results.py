@@ -124,10 +124,16 @@ def describe_machine() -> dict[str, Any]:
         "logical_cpus": machine.logical_cpus,
         "memory_total_mb": round(machine.memory_total_mb),
         "platform": sys.platform,
-        "system": platform.platform(terse=True),
+        "system": _system(),
         "processor": _processor(),
         "load_average": _load(),
     }
+
+
+def _system() -> str:
+    """The system with its release; who built its kernel, and for whom, is left out."""
+    release = platform.release().partition("-")[0]
+    return f"{platform.system()} {release}, {platform.machine()}"
 
 
 def _processor() -> str:

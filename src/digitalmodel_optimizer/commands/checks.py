@@ -17,6 +17,8 @@ from digitalmodel_optimizer.commands.installed import ON, InstalledPlugin, look_
 from digitalmodel_optimizer.commands.machine_checks import check_backends, check_budgets
 from digitalmodel_optimizer.contract import OptimizerError, Settings, SettingsError
 from digitalmodel_optimizer.engine.peek import BASENAMES
+from digitalmodel_optimizer.engine.slips import slip_in
+from digitalmodel_optimizer.settings import switched_off
 from digitalmodel_optimizer.yaml_files import base_places, find_base
 
 __all__ = ["FAIL", "OK", "WARN", "Check", "all_checks"]
@@ -38,7 +40,7 @@ def all_checks(config: Path | None) -> Iterator[Check]:
     plugins: list[InstalledPlugin] = []
     try:
         plugins = look_at_plugins()
-        yield from _check_plugins(plugins)
+        yield from _check_plugins(plugins, switched_off(read.merged) if read else frozenset())
     except OptimizerError as error:
         yield Check("plugins", FAIL, str(error))
     settings: Settings | None = None
@@ -149,11 +151,11 @@ def _check_base(read: Configuration | None) -> Iterator[Check]:
         yield Check(name, OK, str(read.base))
 
 
-def _check_plugins(plugins: list[InstalledPlugin]) -> Iterator[Check]:
-    good = [item.name for item in plugins if item.state == ON]
+def _check_plugins(plugins: list[InstalledPlugin], off: frozenset[str]) -> Iterator[Check]:
+    good = [item.name for item in plugins if item.state == ON and item.name not in off]
     yield Check("plugins", OK if good else WARN, f"{len(good)} on: {', '.join(good)}")
     for item in plugins:
-        if item.state != ON:
+        if item.state != ON and item.name not in off:  # what is off by name is not even imported
             stops = item.state.startswith("breaks the contract")
             yield Check(
                 f"plugin {item.name}",
@@ -168,8 +170,7 @@ def _check_settings(
 ) -> tuple[Settings | None, list[Check]]:
     from digitalmodel_optimizer.settings import read_settings
 
-    declared = {item.name: item.declared for item in plugins if item.summary}
-    checks = []
+    declared = {item.name: item.known for item in plugins}
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         try:
@@ -191,13 +192,14 @@ def _check_enabled(read: Configuration, settings: Settings) -> Check:
             "enabled",
             WARN,
             f"no: no file says {key}; the engine would run untouched",
-            "add to the configuration  orcaflex: {parallel: {enabled: True}}",
+            slip_in(read.own) or "add to the configuration  orcaflex: {parallel: {enabled: True}}",
         )
     where = f"{key} in {source}, line {line_of(str(source), path)}"
     over = [file.name for file, _ in read.sources]
     merged = f" (merged: {' <- '.join(over)})" if len(over) > 1 else ""
     if not settings.enabled:
-        return Check("enabled", WARN, f"no: {where}{merged}", "set it to True to use the plugins")
+        advice = slip_in(read.own) or "set it to True to use the plugins"
+        return Check("enabled", WARN, f"no: {where}{merged}", advice)
     off = f"; off by name: {', '.join(sorted(settings.blocked))}" if settings.blocked else ""
     return Check("enabled", OK, f"yes: {where}{merged}{off}")
 

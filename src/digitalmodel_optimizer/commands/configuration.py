@@ -7,16 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from digitalmodel_optimizer.yaml_files import find_base, read_mapping
+from digitalmodel_optimizer.yaml_files import find_base, lay_over, read_mapping
 
 
 @dataclass(frozen=True)
 class Configuration:
-    """``merged`` is what the host will have; ``sources`` are the files, later ones over earlier.
+    """``own`` is the user's file, ``merged`` what the host will have, ``sources`` are the files,
+    later ones over earlier.
 
     ``base`` is the base configuration that the host will find, None if it will find none.
     """
 
+    own: Path
     merged: dict[str, Any]
     sources: tuple[tuple[Path, dict[str, Any]], ...]
     basename: str | None
@@ -45,9 +47,9 @@ def read_configuration(path: Path) -> Configuration:
         sources.append((Path(named), read_mapping(Path(named))))
     merged: dict[str, Any] = {}
     for _, content in sources:
-        merged = _merged(merged, content)
+        merged = lay_over(merged, content)
     merged["Analysis"] = {"CustomInputFile": str(path)}
-    return Configuration(merged, tuple(sources), basename, base)
+    return Configuration(path, merged, tuple(sources), basename, base)
 
 
 def _contains(content: Any, path: tuple[str, ...]) -> bool:
@@ -56,12 +58,3 @@ def _contains(content: Any, path: tuple[str, ...]) -> bool:
             return False
         content = content[key]
     return True
-
-
-def _merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(under)
-    for key, value in over.items():
-        below = merged.get(key)
-        both = isinstance(value, Mapping) and isinstance(below, Mapping)
-        merged[key] = _merged(below, value) if both else value  # type: ignore[arg-type]
-    return merged

@@ -34,7 +34,7 @@ def command(
     ),
     files: Annotated[int | None, typer.Option(min=1, help="Number of files of a study.")] = None,
     size: Annotated[
-        float | None, typer.Option(min=0.5, metavar="MB", help="Size of each file.")
+        float | None, typer.Option(min=0.7, metavar="MB", help="Size of each file.")
     ] = None,
     backend: Annotated[
         str | None, typer.Option(help="A backend of hybrid-executor instead of its own choice.")

@@ -8,6 +8,7 @@ from typing import Any
 from digitalmodel_optimizer.contract import PluginError, PluginOptions
 from digitalmodel_optimizer.manager import (
     BLOCK_VARIABLE,
+    BUILT_IN,
     Manager,
     PluginReference,
     blocked_by_environment,
@@ -30,6 +31,11 @@ class InstalledPlugin:
     state: str = ON
     hooks: tuple[str, ...] = ()
     declared: PluginOptions = field(default_factory=lambda: PluginOptions(""))
+
+    @property
+    def known(self) -> PluginOptions | None:
+        """What it declares; None where nobody knows, since it was not or cannot be imported."""
+        return self.declared if self.hooks or self.summary else None
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON: types of options by name."""
@@ -54,6 +60,9 @@ def _look_at(reference: PluginReference, blocked: frozenset[str]) -> InstalledPl
     def plugin(**known: Any) -> InstalledPlugin:
         return InstalledPlugin(reference.name, reference.distribution, reference.value, **known)
 
+    blocking = f"blocked by {BLOCK_VARIABLE}"
+    if reference.name in blocked and reference.name not in BUILT_IN:
+        return plugin(state=blocking)  # it may be blocked for what its import does
     try:
         loaded = reference.load()
     except Exception as error:  # a plugin's own fault, of whatever kind
@@ -67,7 +76,7 @@ def _look_at(reference: PluginReference, blocked: frozenset[str]) -> InstalledPl
         return plugin(state=f"breaks the contract: {error}")
     return plugin(
         summary=declared.summary,
-        state=f"blocked by {BLOCK_VARIABLE}" if reference.name in blocked else ON,
+        state=blocking if reference.name in blocked else ON,
         hooks=tuple(
             name for name in hook_names() if hasattr(loaded, name) and name != OPTIONS_HOOK
         ),

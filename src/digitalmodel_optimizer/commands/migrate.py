@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 import sys
 from collections.abc import Iterator
@@ -124,9 +123,6 @@ def command(
     from digitalmodel_optimizer_migration.repositories import MESSAGE
     from digitalmodel_optimizer_migration.rules import ENABLE_PLUGINS
 
-    for stream in (sys.stdout, sys.stderr):  # a file's name may hold what they cannot print
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
     try:
         if list_rules or explain or template:
             _tell(explain, template, output)

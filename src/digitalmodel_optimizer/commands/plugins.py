@@ -32,7 +32,9 @@ def command(
 
     from digitalmodel_optimizer.commands.installed import ON, look_at_plugins
     from digitalmodel_optimizer.contract import OptimizerError
+    from digitalmodel_optimizer.monitoring.warning_lines import print_warnings_in_a_line
 
+    print_warnings_in_a_line()
     try:
         found = look_at_plugins()
         settings = _settings(config, found) if config else None
@@ -56,7 +58,7 @@ def _settings(config: Path, found: Sequence[InstalledPlugin]) -> Settings:
     from digitalmodel_optimizer.commands.configuration import read_configuration
     from digitalmodel_optimizer.settings import read_settings
 
-    declared = {item.name: item.declared for item in found if item.summary}
+    declared = {item.name: item.known for item in found}
     return read_settings(read_configuration(config).merged, declared)
 
 
@@ -81,8 +83,8 @@ def _print(
     table = Table()
     table.add_column("plugin", no_wrap=True)
     table.add_column("state", no_wrap=all(len(item.state) < _SHORT_STATE for item in found))
-    table.add_column("from")
-    table.add_column("what it does")
+    table.add_column("from", overflow="fold")
+    table.add_column("what it does", overflow="fold")
     for item in found:
         style = "green" if item.state == "on" else "yellow"
         said = item.summary + (f"\nhooks: {_hooks(item)}" if hooks else "")

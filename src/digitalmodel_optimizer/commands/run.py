@@ -26,9 +26,17 @@ def command(
     also works where Python does not process .pth files. What follows CONFIG goes to the host
     as it is.
     """
+    from digitalmodel_optimizer.contract import OptimizerError
+    from digitalmodel_optimizer.yaml_files import read_mapping
+
     if not os.path.isfile(config):
         _say(_no_such_file(config))
         raise typer.Exit(_USAGE_STATUS)
+    try:
+        read_mapping(Path(config))
+    except OptimizerError as error:  # the host would say so at the end of a traceback
+        _say(str(error))
+        raise typer.Exit(_USAGE_STATUS) from None
     if not _host_is_there():
         _say("digitalmodel is not installed in this Python; pip install digitalmodel")
         raise typer.Exit(_USAGE_STATUS)
@@ -51,10 +59,12 @@ def run_host(arguments: list[str]) -> None:
     elif peek.command_line_enables():
         activation.stand_in()
     else:
-        _say(
-            f"{arguments[0]} does not enable the plugins, the engine runs untouched; to enable "
-            "them add to it  orcaflex: {parallel: {enabled: True}}"
-        )
+        from digitalmodel_optimizer.engine.slips import slip_on_the_command_line
+
+        slip = slip_on_the_command_line()
+        said = f"{arguments[0]} does not enable the plugins, the engine runs untouched"
+        add = "to enable them add to it  orcaflex: {parallel: {enabled: True}}"
+        _say(f"{said}: {slip}" if slip else f"{said}; {add}")
     run_engine()
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import isnan
+from math import isfinite
 from typing import Any
 
 AUTO = "auto"
@@ -51,7 +51,8 @@ class Option:
         noun = "a whole number" if self.kind is int else "a number"
         noun = f"{noun} of {self.unit}" if self.unit else noun
         allowed = (int,) if self.kind is int else (int, float)
-        if isinstance(value, bool) or not isinstance(value, allowed) or isnan(value):
+        endless = isinstance(value, float) and not isfinite(value)
+        if isinstance(value, bool) or not isinstance(value, allowed) or endless:
             extra = " or auto" if self.auto else ""
             return f"takes {noun}{extra}, not {value!r}"
         if self.minimum is not None and value < self.minimum:

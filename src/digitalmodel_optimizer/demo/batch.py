@@ -19,6 +19,7 @@ from digitalmodel_optimizer.measuring.warm_up import bytecode_environment, start
 # So many files that the demo ends in about a minute on two cores and takes less than 1 GB.
 STUDIES = (replace(DM_FSTS, files=16), replace(DM_FSTS_LNGC, files=3))
 _LAST_LINES = 25
+_MARK = ".made-by-demo"
 
 
 class DemoError(OptimizerError):
@@ -54,6 +55,24 @@ def host_arguments(backend: str | None) -> list[str]:
     ]
 
 
+def _make_own(folder: Path) -> None:
+    """Make ``folder``, or find it as an earlier demo left it; real studies have its name, too.
+
+    :raises DemoError: something is in it that no demo has made, and that would be overwritten.
+    """
+    mark = folder / _MARK
+    try:
+        if folder.exists() and not mark.exists() and any(folder.iterdir()):
+            raise DemoError(
+                f"{folder} is there already and was not made by the demo, which would overwrite "
+                "it; choose another folder with --keep"
+            )
+        folder.mkdir(exist_ok=True)
+        mark.touch()
+    except OSError as error:
+        raise DemoError(f"{folder} cannot be used: {error.strerror}") from error
+
+
 class Demo:
     """A folder with studies, and what their runs have in common.
 
@@ -62,7 +81,10 @@ class Demo:
     """
 
     def __init__(self, folder: Path, arguments: list[str], say: Callable[[str], None]) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise DemoError(f"{folder} cannot be made: {error.strerror}") from error
         self.folder = folder
         self._arguments = arguments
         self._say = say
@@ -83,6 +105,7 @@ class Demo:
         results are put aside as ``results-engine`` in between.
         """
         folder = self.folder / study.name
+        _make_own(folder)
         for left_over in ("results", "results-engine", "sim"):
             shutil.rmtree(folder / left_over, ignore_errors=True)
         self._write_simulations(study, folder / "sim")

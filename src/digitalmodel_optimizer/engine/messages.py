@@ -104,14 +104,23 @@ def say(messages: tuple[Message, ...]) -> None:
     loguru = _loguru()
     for message in messages:
         if message.channel == "output":
-            sys.stdout.write(message.text)
+            _write(sys.stdout, message.text)
         elif message.channel == "error output":
-            sys.stderr.write(message.text)
+            _write(sys.stderr, message.text)
         elif message.channel == "loguru" and loguru is not None:
             renamed = loguru.patch(_named(message.name))
             renamed.log(_loguru_level(loguru, message.level), "{}", message.text)
         else:
             logging.getLogger(message.name or "root").log(message.level, "%s", message.text)
+
+
+def _write(stream: TextIO, text: str) -> None:
+    """Print, whatever the stream can encode: a file's name must not end a batch."""
+    try:
+        stream.write(text)
+    except UnicodeEncodeError:
+        encoding = getattr(stream, "encoding", None) or "ascii"
+        stream.write(text.encode(encoding, "replace").decode(encoding))
 
 
 def _named(name: str) -> Any:

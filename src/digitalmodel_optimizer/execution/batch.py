@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from digitalmodel_optimizer.contract import (
@@ -83,7 +83,7 @@ class BatchRun:
         self.hook.optimizer_batch_started(batch=self.batch, settings=self.settings)
         self._take_up_earlier_results()
         pending = self._pending()
-        with Monitor(self.hook, self.settings, self.tracker) as monitor:
+        with Monitor(self.manager, self.settings, self.tracker) as monitor:
             try:
                 if self._first_goes_ahead(pending):
                     self._execute_here(pending[0])
@@ -131,9 +131,13 @@ class BatchRun:
 
     def _groups(self, files: Sequence[SimulationFile]) -> Sequence[Group]:
         groups = self.hook.optimizer_group_files(files=tuple(files), settings=self.settings)
-        grouped = sorted(file.index for group in groups for file in group.files)
+        expected = "groups with every file in exactly one of them"
+        try:
+            grouped = sorted(file.index for group in groups for file in group.files)
+        except (AttributeError, TypeError):
+            raise self.manager.wrong_answer("optimizer_group_files", groups, expected) from None
         if grouped != sorted(file.index for file in files):
-            raise PluginError("optimizer_group_files: not every file is in exactly one group")
+            raise self.manager.wrong_answer("optimizer_group_files", groups, expected)
         return groups  # type: ignore[no-any-return]
 
     def _plan(self, files: Sequence[SimulationFile]) -> Schedule:
@@ -149,7 +153,8 @@ class BatchRun:
                 settings=self.settings,
             )
             if not isinstance(allocation, Allocation) or allocation.workers < 1:
-                raise PluginError(f"optimizer_allocate answered {allocation!r} for {group.label}")
+                expected = f"an Allocation of one worker or more for {group.label}"
+                raise self.manager.wrong_answer("optimizer_allocate", allocation, expected)
             assignments.append(Assignment(group, allocation))
             self.decisions.append(f"{group.label}: {allocation.reason}")
         order = [
@@ -183,7 +188,7 @@ class BatchRun:
         allocation = Allocation(1, 0, "in this process")
         task = FileTask(file, 0)
         control = self._control(Schedule((Assignment(group, allocation),), (task,), Measured()))
-        self._collect(iter([control.run(task, self.process_file)]), control)
+        self._collect([control.run(task, self.process_file)], control)
 
     def _execute(self, files: Sequence[SimulationFile], monitor: Monitor) -> None:
         self.schedule = self._plan(files)
@@ -197,7 +202,10 @@ class BatchRun:
             settings=self.settings,
         )
         try:
+            if not isinstance(stream, Iterable):
+                raise self.manager.wrong_answer("optimizer_execute", stream, "an iterator")
             self._collect(stream, control)
+            self._hold_executor_to(files, control)
         except BaseException:
             control.stop()
             raise
@@ -209,6 +217,16 @@ class BatchRun:
                 close()
             self.decisions.extend(control.decisions)
             self.backend = control.backend
+
+    def _hold_executor_to(self, files: Sequence[SimulationFile], control: BatchControl) -> None:
+        """Every file has its result, unless the batch was stopped."""
+        lacking = [file.stem for file in files if file.index not in self.outcome.results]
+        if lacking and not control.stopping:
+            who = self.manager.answering("optimizer_execute")
+            listed = ", ".join(lacking[:3]) + (", ..." if len(lacking) > 3 else "")
+            raise PluginError(
+                f"{who}: optimizer_execute gave no result for {len(lacking)} files: {listed}"
+            )
 
     def _control(self, schedule: Schedule) -> BatchControl:
         budgets = [
@@ -224,10 +242,15 @@ class BatchRun:
         }
         self.tracker.limit = lambda: admission.limit
         return BatchControl(
-            self.hook, self.settings, admission, allocations, self.carried.state_for, self.tracker
+            self.manager,
+            self.settings,
+            admission,
+            allocations,
+            self.carried.state_for,
+            self.tracker,
         )
 
-    def _collect(self, stream: Iterator[FileResult], control: BatchControl) -> None:
+    def _collect(self, stream: Iterable[FileResult], control: BatchControl) -> None:
         for finished in stream:
             result = self._take(finished, control)
             self.outcome.results[result.file.index] = result
@@ -235,6 +258,8 @@ class BatchRun:
 
     def _take(self, result: FileResult, control: BatchControl) -> FileResult:
         """Say what the file said, move its outputs into place, note it as done."""
+        if not isinstance(result, FileResult):
+            raise self.manager.wrong_answer("optimizer_execute", result, "a FileResult")
         say(result.messages)
         result = self.carried.with_shared_state(replace(result, messages=()))
         if result.error is not None:

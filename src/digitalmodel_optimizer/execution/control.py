@@ -23,6 +23,7 @@ from digitalmodel_optimizer.contract import (
 )
 from digitalmodel_optimizer.execution.admission import Admission
 from digitalmodel_optimizer.machine import measure_memory_mb
+from digitalmodel_optimizer.manager import Manager
 
 StateFor = Callable[[SimulationFile], Any]
 
@@ -35,14 +36,14 @@ class BatchControl:
 
     def __init__(
         self,
-        hook: Any,
+        manager: Manager,
         settings: Any,
         admission: Admission,
         allocations: Mapping[int, Allocation],
         state_for: StateFor,
         tracker: Tracker,
     ) -> None:
-        self._hook = hook
+        self._manager = manager
         self._settings = settings
         self._admission = admission
         self._allocations = allocations
@@ -112,9 +113,11 @@ class BatchControl:
         if result.error.kind is ErrorKind.OUTPUT:
             self.stop()
             return None
-        decision: Decision | None = self._hook.optimizer_file_failed(
+        decision: Decision | None = self._manager.hook.optimizer_file_failed(
             file=result.file, error=result.error, attempt=attempt, settings=self._settings
         )
+        if not isinstance(decision, (Decision, type(None))):
+            raise self._manager.wrong_answer("optimizer_file_failed", decision, "a Decision")
         return None if decision is None or decision.action == "give_up" else decision
 
     def _turned_away(self, task: FileTask) -> FileResult:

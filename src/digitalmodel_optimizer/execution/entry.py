@@ -138,9 +138,13 @@ def _run(prepared: _Prepared, worker: Worker, engine: Any, cfg: Any) -> BatchRep
                 except Exception as error:  # what became of the files is worth telling first
                     fault = error
         if settings.save_error_reports:
-            write_error_logs(report)
-        worker.manager.hook.optimizer_batch_finished(batch=batch, report=report, settings=settings)
-        print_report(report)
+            report = write_error_logs(report)
+        try:
+            worker.manager.call_each(
+                "optimizer_batch_finished", batch=batch, report=report, settings=settings
+            )
+        finally:  # whatever a plugin does at the end: what came of the files is told
+            print_report(report)
         if fault is not None:
             raise fault
         if report.interrupted:

@@ -2,29 +2,43 @@
 
 from __future__ import annotations
 
+import difflib
+import os
 import warnings
 from typing import Any
 
 from digitalmodel_optimizer.contract import OptimizerWarning, Settings
 from digitalmodel_optimizer.execution.defaults import CoreDefaults
 from digitalmodel_optimizer.execution.worker import EngineDefaults
-from digitalmodel_optimizer.manager import Manager, build_manager, installed_plugins
-from digitalmodel_optimizer.settings import read_settings
+from digitalmodel_optimizer.manager import (
+    BLOCK_VARIABLE,
+    TRACE_VARIABLE,
+    Manager,
+    blocked_by_environment,
+    build_manager,
+    installed_plugins,
+)
+from digitalmodel_optimizer.settings import read_settings, switched_off
 
 
 def load_plugins(cfg: Any) -> tuple[Manager, EngineDefaults, Settings]:
-    """The plugins that ``cfg`` leaves switched on, and its settings, validated."""
+    """The plugins that ``cfg`` leaves switched on, and its settings, validated.
+
+    What is switched off is not imported, so that a plugin that does harm can be kept out by name.
+    """
     references = installed_plugins()
-    declared = build_manager(references).options()
-    settings = read_settings(cfg, declared)
-    unknown = settings.blocked - {reference.name for reference in references}
-    for name in sorted(unknown):
-        warnings.warn(f"no plugin is called {name}; nothing to block", OptimizerWarning, 2)
+    names = {reference.name for reference in references}
+    for name in sorted(blocked_by_environment() - names):
+        near = difflib.get_close_matches(name, names, n=1)
+        said = f"did you mean {near[0]}?" if near else "nothing to block"
+        text = f"{BLOCK_VARIABLE}: no plugin is called {name}; {said}"
+        warnings.warn(text, OptimizerWarning, stacklevel=2)
     engine = EngineDefaults()
     manager = build_manager(
         references,
-        settings.blocked,
+        blocked_by_environment() | switched_off(cfg),
         defaults=[("core", CoreDefaults()), ("engine", engine)],
-        trace=settings.trace,
+        trace=bool(os.environ.get(TRACE_VARIABLE)),
     )
+    settings = read_settings(cfg, {**dict.fromkeys(names), **manager.options()})
     return manager, engine, settings

@@ -7,11 +7,11 @@ import threading
 import time
 from dataclasses import replace
 from types import TracebackType
-from typing import Any
 
-from digitalmodel_optimizer.contract import Settings
+from digitalmodel_optimizer.contract import Adjustment, PluginError, Settings
 from digitalmodel_optimizer.execution.control import BatchControl, Tracker
 from digitalmodel_optimizer.machine import measure_machine, tree_usage
+from digitalmodel_optimizer.manager import Manager
 
 INTERVAL_S = 1.0
 SAMPLE_S = 0.25
@@ -22,14 +22,15 @@ _log = logging.getLogger(__name__)
 class Monitor:
     """A context manager; samples memory from enter to exit, adjusts while a control is watched."""
 
-    def __init__(self, hook: Any, settings: Settings, tracker: Tracker) -> None:
-        self._hook = hook
+    def __init__(self, manager: Manager, settings: Settings, tracker: Tracker) -> None:
+        self._manager = manager
         self._settings = settings
         self._tracker = tracker
         self._control: BatchControl | None = None
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="optimizer-monitor", daemon=True)
         self._cpu_s = 0.0
+        self._told_faults: set[str] = set()
         self.memory_peak_mb = 0.0
 
     def watch(self, control: BatchControl | None) -> None:
@@ -79,11 +80,24 @@ class Monitor:
             return
         progress = replace(self._tracker.progress(), busy_cores=busy_cores)
         try:
-            adjustment = self._hook.optimizer_adjust(
+            adjustment = self._manager.hook.optimizer_adjust(
                 progress=progress, machine=measure_machine(), settings=self._settings
             )
-        except Exception:  # a plugin's fault must not end the watch over memory
-            _log.exception("optimizer_adjust failed")
+            if not isinstance(adjustment, (Adjustment, type(None))):
+                raise self._manager.wrong_answer("optimizer_adjust", adjustment, "an Adjustment")
+        except Exception as error:  # a plugin's fault must not end the watch over memory
+            self._tell_once(control, error)
             return
         if adjustment is not None and adjustment.workers != progress.workers_limit:
             control.adjust(adjustment)
+
+    def _tell_once(self, control: BatchControl, error: Exception) -> None:
+        """Asked once a second, a plugin would fill the log with the same fault."""
+        said = str(error)
+        if not isinstance(error, PluginError):
+            who = self._manager.culprit(error) or "optimizer_adjust"
+            said = f"{who}: {type(error).__name__}: {error}"
+        if said not in self._told_faults:
+            self._told_faults.add(said)
+            control.decide(f"no adjustment of the workers, since {said}")
+            _log.error("%s", said, exc_info=error)

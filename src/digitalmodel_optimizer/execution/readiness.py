@@ -12,7 +12,8 @@ from digitalmodel_optimizer.engine.layouts import Layout
 from digitalmodel_optimizer.execution.loading import load_plugins
 from digitalmodel_optimizer.execution.worker import PrepareWorker
 from digitalmodel_optimizer.machine import measure_machine
-from digitalmodel_optimizer.manager import PluginReference, installed_plugins
+from digitalmodel_optimizer.manager import blocked_by_environment, installed_plugins
+from digitalmodel_optimizer.settings import switched_off
 
 
 @dataclass
@@ -30,25 +31,21 @@ def get_ready(layout: Layout) -> None:
     """
     with contextlib.suppress(Exception), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        references = installed_plugins()
-        for reference in references:
-            with contextlib.suppress(Exception):
-                reference.load()
         batch = foreseen_batch()
+        off = blocked_by_environment() | (switched_off(batch[0]) if batch else frozenset())
+        for reference in installed_plugins():
+            if reference.name not in off:
+                with contextlib.suppress(Exception):
+                    reference.load()
         if batch is not None:
-            _prepare(layout, references, *batch)
+            _prepare(layout, *batch)
 
 
-def _prepare(
-    layout: Layout,
-    references: list[PluginReference],
-    cfg: object,
-    files: tuple[SimulationFile, ...],
-) -> None:
+def _prepare(layout: Layout, cfg: object, files: tuple[SimulationFile, ...]) -> None:
     manager, _, settings = load_plugins(cfg)
     answers = manager.hook.optimizer_get_ready(
         files=files,
-        prepare=PrepareWorker(layout, tuple(references)),
+        prepare=PrepareWorker(layout, tuple(manager.references)),
         machine=measure_machine(),
         settings=settings,
     )

@@ -20,6 +20,7 @@ from digitalmodel_optimizer.contract import (
     FileError,
     FileResult,
     FileTask,
+    PluginError,
     Settings,
     hookimpl,
 )
@@ -94,8 +95,13 @@ class Worker:
         """One file through plugins and engine; never raises for the file's own fault."""
         try:
             result = self.manager.hook.optimizer_process_file(task=task, settings=self.settings)
+            if not isinstance(result, FileResult):
+                hook = "optimizer_process_file"
+                raise self.manager.wrong_answer(hook, result, "a FileResult")
         except Exception as error:  # a plugin's fault costs this file, not the batch
             fault = describe(error)
+            if isinstance(error, PluginError):
+                fault = replace(fault, message=str(error))
             culprit = self.manager.culprit(error)
             if culprit is not None:
                 fault = replace(fault, message=f"{culprit}: {fault.message}")

@@ -6,7 +6,9 @@ import json
 import os
 import textwrap
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from math import isfinite
+from numbers import Real
 from pathlib import Path, PurePath
 from typing import Any, TextIO
 
@@ -32,9 +34,9 @@ def print_report(report: BatchReport, file: TextIO | None = None) -> None:
     written there too, whole and as JSON (:func:`report_as_dict`).
     """
     content = report_as_dict(report)
-    named = os.environ.get(REPORT_VARIABLE)
-    if named:
-        Path(named).write_text(json.dumps(content, indent=1), encoding="utf-8")
+    fault = _write_json(content)
+    if fault is not None:
+        content["warnings"].append(fault)
     stream = standard_stream("stderr") if file is None else file
     if stream is None:
         return
@@ -43,6 +45,17 @@ def print_report(report: BatchReport, file: TextIO | None = None) -> None:
     else:  # without rich, whose import costs more than a small batch's report is worth
         TolerantStream(stream).write("\n".join([_headline(content), *_plain(content), ""]))
     stream.flush()
+
+
+def _write_json(content: dict[str, Any]) -> str | None:
+    """Write the report where the user wants it; why not, if that cannot be."""
+    named = os.environ.get(REPORT_VARIABLE)
+    if named:
+        try:
+            Path(named).write_text(json.dumps(content, indent=1), encoding="utf-8")
+        except OSError as error:  # outputs are in place: no reason to make a failed run of it
+            return f"{REPORT_VARIABLE}: {named} cannot be written: {error.strerror}"
+    return None
 
 
 def _print_styled(content: dict[str, Any], stream: TextIO) -> None:
@@ -110,7 +123,7 @@ def report_as_dict(report: BatchReport) -> dict[str, Any]:
             for item in assignments
         ],
         "decisions": list(report.decisions),
-        "warnings": list(report.warnings),
+        "warnings": [*report.warnings, *_unusable_notes(report.results)],
         "notes": _summed_notes(report.results),
         "failed": [_failure(item) for item in failed],
     }
@@ -130,15 +143,40 @@ def _failure(result: FileResult) -> dict[str, Any]:
     }
 
 
-def _summed_notes(results: tuple[FileResult, ...]) -> dict[str, dict[str, float]]:
-    """What plugins noted of the files, added up by plugin and quantity; largest for peaks."""
-    sums: dict[str, dict[str, float]] = defaultdict(dict)
+def _notes(results: tuple[FileResult, ...]) -> Iterator[tuple[str, str, Any]]:
+    """Plugin, quantity, value: what plugins noted of the files, one after the other."""
     for result in results:
         for plugin, quantities in result.notes.items():
-            for name, value in quantities.items():
-                known = sums[plugin].get(name, 0.0)
-                sums[plugin][name] = max(known, value) if "peak" in name else known + value
+            if isinstance(quantities, Mapping):
+                for name, value in quantities.items():
+                    yield str(plugin), str(name), value
+            else:
+                yield str(plugin), "", quantities
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and isfinite(value)
+
+
+def _summed_notes(results: tuple[FileResult, ...]) -> dict[str, dict[str, float]]:
+    """What plugins noted, added up by plugin and quantity; largest for peaks."""
+    sums: dict[str, dict[str, float]] = defaultdict(dict)
+    for plugin, name, value in _notes(results):
+        if name and _is_number(value):
+            known, more = sums[plugin].get(name, 0.0), float(value)  # numpy's are no JSON
+            sums[plugin][name] = max(known, more) if "peak" in name else known + more
     return {plugin: dict(quantities) for plugin, quantities in sums.items()}
+
+
+def _unusable_notes(results: tuple[FileResult, ...]) -> list[str]:
+    """A sentence for each plugin that noted anything but numbers."""
+    first = {
+        plugin: f"plugin {plugin} notes {name or 'something'} as {value!r}, which is no number; "
+        "left out"
+        for plugin, name, value in reversed([*_notes(results)])
+        if not (name and _is_number(value))
+    }
+    return list(first.values())
 
 
 def _headline(content: dict[str, Any]) -> str:
