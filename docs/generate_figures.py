@@ -3,33 +3,34 @@
 ``python docs/generate_figures.py RESULT.json...`` takes what ``digitalmodel-optimizer bench`` and
 ``bench memory`` wrote with ``--json``, in the order of the page, and writes
 ``docs/reference/figures.md``. With ``--scaling`` in front, results of ``bench scaling``, and of
-``bench`` with fixed numbers of workers, go between the marks of ``docs/explanation/scaling.md``.
+``bench`` with fixed numbers of workers, go between the marks of ``docs/explanation/scaling.md``;
+with ``--memory`` those of ``bench memory`` between the marks of ``docs/explanation/memory.md``.
 Each part shows the command that made it.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import io
 import sys
-import types
-import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import orjson
 from rich.console import Console
 
 from digitalmodel_optimizer.bench import memory, results, scaling
 from digitalmodel_optimizer.bench.configurations import FULL
+from digitalmodel_optimizer.bench.json_form import build
 from digitalmodel_optimizer.bench.memory_tables import memory_figures
 from digitalmodel_optimizer.bench.results import read_result
 from digitalmodel_optimizer.bench.scaling_tables import scaling_figures
 from digitalmodel_optimizer.bench.tables import figures
 
 PAGE = Path(__file__).parent / "reference" / "figures.md"
-SCALING_PAGE = Path(__file__).parent / "explanation" / "scaling.md"
+MARKED_PAGES = {
+    f"--{name}": Path(__file__).parent / "explanation" / f"{name}.md"
+    for name in ("scaling", "memory")
+}
 MARKS = ("<!-- written by docs/generate_figures.py -->\n", "<!-- up to here -->\n")
 WIDTH = 100
 TITLES = {memory.SCHEMA: "memory", scaling.SCHEMA: "Figures"}
@@ -99,34 +100,17 @@ def _without_files(command: str) -> str:
     return " ".join(kept)
 
 
-def build(kind: Any, content: Any) -> Any:
-    """A dataclass, nested ones and tuples of them included, from its JSON form."""
-    if content is None:
-        return None
-    if isinstance(kind, types.UnionType):
-        return build(
-            next(item for item in typing.get_args(kind) if item is not type(None)), content
-        )
-    if dataclasses.is_dataclass(kind) and isinstance(content, Mapping):
-        hints = typing.get_type_hints(kind)
-        return kind(**{name: build(hints[name], value) for name, value in content.items()})
-    if typing.get_origin(kind) is tuple:
-        (inner, *_) = typing.get_args(kind)
-        return tuple(build(inner, item) for item in content)
-    return content
-
-
 def main() -> int:
-    of_scaling = sys.argv[1:2] == ["--scaling"]
-    paths = [Path(word) for word in sys.argv[1 + of_scaling :]]
+    marked = MARKED_PAGES.get(sys.argv[1]) if len(sys.argv) > 1 else None
+    paths = [Path(word) for word in sys.argv[1 + (marked is not None) :]]
     if not paths:
-        print("usage: python docs/generate_figures.py [--scaling] RESULT.json...")
+        print("usage: python docs/generate_figures.py [--scaling | --memory] RESULT.json...")
         return 2
-    if of_scaling:
-        before, rest = SCALING_PAGE.read_text(encoding="utf-8").split(MARKS[0])
+    if marked is not None:
+        before, rest = marked.read_text(encoding="utf-8").split(MARKS[0])
         after = rest.split(MARKS[1])[1]
         text = MARKS[0] + "".join(part for path in paths for part in _part(path)) + "\n" + MARKS[1]
-        SCALING_PAGE.write_text(before + text + after, encoding="utf-8", newline="\n")
+        marked.write_text(before + text + after, encoding="utf-8", newline="\n")
     else:
         PAGE.write_text(page(paths), encoding="utf-8", newline="\n")
     return 0

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 CHANGE, NOTE, REFUSED = "change", "note", "refused"
 YAML, PYTHON, SCRIPT = "yaml", "python", "script"
 BINARY, HUGE, LINK, UNREADABLE = "binary", "too large", "symbolic link", "unreadable"
+FORBIDDEN = "cannot be read"  # unlike what is skipped, a failure: who knows what is in there
 DEFAULT_MAX_BYTES = 16_000_000
 
 
@@ -89,21 +90,20 @@ class Choice:
 
 @dataclass
 class Counts:
-    """Of one run, or a part of it."""
+    """Of one run or a part of it; ``faults`` are what cannot be read, and why."""
 
     files: int = 0
     candidates: int = 0
     changed: int = 0
     refused: int = 0
     skipped: dict[str, int] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
 
     def skip(self, why: str, count: int = 1) -> None:
         self.skipped[why] = self.skipped.get(why, 0) + count
 
-    def add(self, other: Counts) -> None:
-        self.files += other.files
-        self.candidates += other.candidates
-        self.changed += other.changed
-        self.refused += other.refused
-        for why, count in other.skipped.items():
-            self.skip(why, count)
+    def pass_over(self, path: str, why: str) -> None:
+        if why.startswith(FORBIDDEN):
+            self.faults.append(f"{path} {why}")
+        else:
+            self.skip(why)

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from digitalmodel_optimizer_migration.data import RefusedError
 from digitalmodel_optimizer_migration.yaml_nodes import MAPPING, SCALAR, Document, Node
-from digitalmodel_optimizer_migration.yaml_paths import Place, places, value_at
+from digitalmodel_optimizer_migration.yaml_paths import Place, Routes, places, value_at
 
 POST_PROCESS = "orcaflex_post_process"
 _PATH = ("orcaflex", "parallel", "enabled")
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _INDENTED = re.compile(r"(?:^|[\r\n])[^\s#-][^\r\n]*:[ \t]*(?:\r\n|\n|\r)( +)[^\s#-]")
-_OFF_WORDS = ("false", "no", "off")
+_NULL = "tag:yaml.org,2002:null"
+_OFF_WORDS = ("false", "no", "off", "0")
 
 
 @dataclass(frozen=True)
 class Insertion:
     """``text`` goes in at character ``index``, before the event ``before``, as ``events`` events.
 
-    Without a text there is nothing to insert, and ``reason`` says why.
+    Without a text there is nothing to insert, and ``reason`` says why. ``keys`` are the characters
+    at which the keys that it belongs to stand.
     """
 
     index: int
@@ -29,39 +31,52 @@ class Insertion:
     before: int
     events: int
     reason: str
+    keys: tuple[int, ...] = ()
 
 
-def enabling(text: str, document: Document, basenames: Sequence[str]) -> Insertion | None:
+def enabling(
+    text: str, documents: Sequence[Document], basenames: Sequence[str]
+) -> Insertion | None:
     """What to insert so that ``orcaflex.parallel.enabled`` is True; None if it need not be.
 
+    :param documents: of one configuration; the host lays them over each other.
     :raises RefusedError: there is no safe place for it.
     """
-    root = document.root
-    if root is None or root.kind != MAPPING or not _is_post_process(document, basenames):
+    roots = [each.root for each in documents if each.root is not None]
+    if not roots or roots[0].kind != MAPPING or not _is_post_process(documents, basenames):
         return None
-    found = [place for place in places(root, _PATH) if place.counts]
-    if found:
-        return _present(found[0])
+    for document in reversed(documents):
+        if found := _counting(document, _PATH):
+            return _present(found)
     for depth in (2, 1):
-        above = [place for place in places(root, _PATH[:depth]) if place.counts]
-        if above:
-            _hold_writable(above[0], document, _PATH[:depth])
-            return _inside(text, above[0].value, _PATH[depth:])
-    return _inside(text, root, _PATH)
+        for document in documents:
+            if above := _counting(document, _PATH[:depth]):
+                _hold_writable(above, document, _PATH[:depth])
+                keys = [_counting(document, _PATH[:part]) for part in range(1, depth + 1)]
+                into = _inside(text, above.value, _PATH[depth:])
+                return replace(into, keys=tuple(key.key.start for key in keys if key))
+    return _inside(text, roots[0], _PATH)
 
 
-def _is_post_process(document: Document, basenames: Sequence[str]) -> bool:
-    return POST_PROCESS in basenames or (
-        value_at(document.root, ("orcaflex", "postprocess")) is not None
+def _is_post_process(documents: Sequence[Document], basenames: Sequence[str]) -> bool:
+    return POST_PROCESS in basenames or any(
+        value_at(document.root, ("orcaflex", "postprocess")) is not None for document in documents
     )
+
+
+def _counting(document: Document, path: tuple[str, ...]) -> Place | None:
+    return next((place for place in places(document.root, path) if place.counts), None)
 
 
 def _present(place: Place) -> Insertion | None:
     value = place.value
-    if value.kind == SCALAR and str(value.content).lower() in _OFF_WORDS:
+    if value.kind == SCALAR and value.meaning == _NULL:
+        reason = "is there without a value, so the plugins stay off; write True"
+    elif value.kind == SCALAR and str(value.content).lower() in _OFF_WORDS:
         reason = "says that the plugins stay off; somebody chose it, so it stays"
-        return Insertion(value.start, "", 0, 0, reason)
-    return None
+    else:
+        return None
+    return Insertion(value.start, "", 0, 0, reason, (place.key.start,))
 
 
 def _hold_writable(place: Place, document: Document, path: tuple[str, ...]) -> None:
@@ -70,9 +85,14 @@ def _hold_writable(place: Place, document: Document, path: tuple[str, ...]) -> N
         raise RefusedError(f"{name} holds no block to put enabled: True into", place.key.start)
     if document.shares and not place.key.start < place.value.start:
         raise RefusedError(f"{name} is an alias; write enabled: True by hand", place.key.start)
-    if place.value.anchor is not None:
+    if document.shares and place.value.anchor is not None:
         raise RefusedError(
             f"{name} may be shared by an alias; write enabled: True by hand", place.key.start
+        )
+    root = document.root
+    if root is not None and document.shares and len(Routes(root).to(place.value)) > 1:
+        raise RefusedError(
+            f"{name} is shared by a merge key; write enabled: True by hand", place.key.start
         )
 
 
@@ -82,10 +102,12 @@ def _inside(text: str, mapping: Node, path: tuple[str, ...]) -> Insertion:
     events = 2 * len(path) + len(path) - 1  # a key each, one value, start and end of each mapping
     if mapping.style:
         start = text.index("{", mapping.start) + 1
-        flow = f"{path[-1]}: True"
-        for name in reversed(path[:-1]):
-            flow = f"{name}: {{{flow}}}"
-        more = ", " if mapping.content else ""
+        as_json = bool(mapping.content) and mapping.content[0][0].style == '"'
+        flow = "true" if as_json else "True"
+        for name in reversed(path):
+            flow = f'"{name}": {flow}' if as_json else f"{name}: {flow}"
+            flow = f"{{{flow}}}" if name is not path[0] else flow
+        more = ("," if text[start].isspace() else ", ") if mapping.content else ""
         return Insertion(start, flow + more, mapping.number + 1, events, reason)
     top = len(path) == len(_PATH)
     key = _successor(mapping) if top else mapping.content[0][0]

@@ -1,4 +1,4 @@
-"""Whether a repository may be written into, and what an earlier run left there uncommitted."""
+"""Whether a repository may be written into, and what an earlier run wrote there."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ def before_writing(
     commit: bool,
     allow_dirty: bool,
 ) -> tuple[list[str], str]:
-    """What a stopped run wrote and did not commit, and why nothing may be written, if so.
+    """What an earlier run wrote and nobody committed, and why nothing may be written, if so.
+
+    What an earlier run wrote is no reason: the last commit and ``choice`` bring it back.
 
     :param top: the repository; None outside of any.
     :param paths: what is to be written there.
@@ -30,12 +32,13 @@ def before_writing(
     if top is None or (allow_dirty and not commit):
         return [], ""
     changed = [os.path.join(top, name) for name in repositories.changed(top)]
-    left = [path for path in changed if commit and _is_left(top, path, roots, choice)]
+    left = [path for path in changed if _is_left(top, path, roots, choice)]
     if commit and (paths or left):
         repositories.hold_committer(top)
     if allow_dirty:
         return left, ""
-    others = [path for path in changed if path not in left]
+    written = set(left)
+    others = [path for path in changed if path not in written]
     if others:
         more = f" and {len(others) - 1} more" if len(others) > 1 else ""
         reason = f"uncommitted changes ({os.path.relpath(others[0], top)}{more})"

@@ -17,7 +17,7 @@ _COMMENT = re.compile(
     r"(?:\#|//|<!--|::|\brem\b)\s*digitalmodel-optimizer:\s*ignore\b(?:\[([^\]]*)\])?",
     re.IGNORECASE,
 )
-_NOQA = re.compile(r"#\s*noqa\b(?::\s*([\w-]+(?:\s*,\s*[\w-]+)*))?", re.IGNORECASE)
+_NOQA = re.compile(r"#\s*noqa\b(?:\s*:\s*([\w-][\w\s,-]*))?", re.IGNORECASE)
 _ALONE = re.compile(r"\s*(?:#|//|<!--|::|rem\b)", re.IGNORECASE)
 _HEAD = re.compile(r"\s*(?:#.*|//.*|<!--.*|::.*|rem\b.*|@echo off|---|%YAML.*)?", re.IGNORECASE)
 ALL = "*"
@@ -61,4 +61,5 @@ class Ignores:
 
 
 def _listed(names: str | None) -> set[str]:
-    return {name.strip() for name in names.split(",")} if names is not None else {ALL}
+    """Names between commas or spaces, as linters take them; all rules if there are no brackets."""
+    return set(re.split(r"[\s,]+", names.strip())) if names is not None else {ALL}

@@ -15,6 +15,7 @@ from digitalmodel_optimizer_migration.data import Choice, MigrationError
 class Journal:
     """One JSON object a line: first what the run was asked for, then each repository that is done.
 
+    One in which something was refused is not ``done``: the next run looks into it again.
     A last line that a stopped run left half-written is dropped. A journal of a run that was asked
     for something else is refused: its repositories would be done otherwise.
     """
@@ -24,7 +25,7 @@ class Journal:
         self._asked = hashlib.sha256(
             json.dumps({"choice": asdict(choice), **ways}, sort_keys=True).encode()
         ).hexdigest()
-        self.done: dict[str, dict[str, Any]] = {}
+        self.done: set[str] = set()
         self._stream: Any = None
 
     def __enter__(self) -> Journal:
@@ -78,7 +79,8 @@ class Journal:
                 raise MigrationError(
                     f"the journal {self.path} is of a run with other options; name another file"
                 )
-            self.done = {record["repository"]: record for record in records[1:]}
+            last = {record["repository"]: record for record in records[1:]}
+            self.done = {name for name, record in last.items() if not record["refused"]}
         except (ValueError, KeyError, TypeError) as error:
             raise MigrationError(f"{self.path} is no journal of this command") from error
         return whole

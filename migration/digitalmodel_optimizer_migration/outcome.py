@@ -14,8 +14,8 @@ DONE_STATUS, NEEDED_STATUS, FAILED_STATUS, REFUSED_STATUS = 0, 1, 2, 3
 class Done:
     """One file: its plan, and what became of it.
 
-    ``name`` is the path to show. ``patched`` is the one in a patch, which is always relative: to
-    the working folder, or to what was asked for where that lies elsewhere.
+    ``name`` is the path to show. ``patched`` is the one in a patch, from the top of the repository
+    on, as ``git apply`` takes it.
     """
 
     name: str

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from digitalmodel_optimizer_migration import python_file, script_file
 from digitalmodel_optimizer_migration.data import (
     BINARY,
+    FORBIDDEN,
     HUGE,
     PYTHON,
     SCRIPT,
@@ -89,8 +90,10 @@ def read_candidate(path: str, choice: Choice) -> bytes | str:
             if os.fstat(stream.fileno()).st_size > choice.max_bytes:
                 return f"{HUGE} (over {choice.max_bytes / 1e6:g} MB)"
             raw = stream.read()
+    except FileNotFoundError as error:  # it was there when its folder was listed
+        return f"{UNREADABLE}: {error.strerror}"
     except OSError as error:
-        return f"{UNREADABLE}: {error.strerror or error}"
+        return f"{FORBIDDEN}: {error.strerror or error}"
     if is_binary(raw):
         return BINARY
     return raw if is_candidate(raw, kind_of(path), choice) else ""

@@ -55,7 +55,7 @@ def plans(paths: Iterable[str], choice: Choice, jobs: int, counts: Counts) -> It
 def _told(planned: Iterable[FilePlan], counts: Counts) -> Iterator[FilePlan]:
     for plan in planned:
         if plan.skipped:  # it changed since it was looked at
-            counts.skip(plan.skipped)
+            counts.pass_over(plan.path, plan.skipped)
         elif plan.findings:
             yield plan
 
@@ -70,7 +70,7 @@ def _candidates(paths: Iterable[str], choice: Choice, counts: Counts) -> Iterato
                     counts.candidates += 1
                     yield path
                 elif answer:
-                    counts.skip(answer)
+                    counts.pass_over(path, answer)
 
 
 def _look_at_chunk(task: tuple[list[str], Choice]) -> list[tuple[str, str | None]]:

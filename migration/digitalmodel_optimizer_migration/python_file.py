@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import io
 import re
+import sys
 import tokenize
 import warnings
 from collections.abc import Iterator, Sequence
@@ -208,7 +209,8 @@ def _unreadable(error: Exception, source: Text) -> list[Finding]:
     line = getattr(error, "lineno", None) or getattr(error, "raw_line", None) or 1
     column = getattr(error, "offset", None) or getattr(error, "raw_column", None) or 1
     said = getattr(error, "msg", None) or getattr(error, "message", None) or str(error)
-    reason = f"not Python that can be read: {' '.join(str(said).split())}"
+    version = "{}.{}".format(*sys.version_info)  # a newer one may read more
+    reason = f"not Python that Python {version} can read: {' '.join(str(said).split())}"
     last = source.text.count("\n") + 1
     place = min(max(int(line), 1), last), max(int(column), 1)
     return [Finding("all rules", REFUSED, "", *place, reason)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -20,9 +21,17 @@ def finding_lines(done: Done) -> Iterator[str]:
             word = "left"
         else:
             word = words.get(finding.level, REFUSED)
-        place = f"{done.name}:{finding.line}:{finding.column}"
+        place = f"{_on_one_line(done.name)}:{finding.line}:{finding.column}"
         key = f"{finding.key}: " if finding.key else ""
         yield f"{place}: {word}: {key}{finding.message} [{finding.rule}]"
+
+
+def _on_one_line(name: str) -> str:
+    """A file's name with escapes for what would break the line or steer a terminal."""
+    return "".join(
+        letter.encode("unicode_escape").decode() if unicodedata.category(letter) == "Cc" else letter
+        for letter in name
+    )
 
 
 def summary_table(tally: Tally) -> Table | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 
 from digitalmodel_optimizer_migration import repositories
 from digitalmodel_optimizer_migration.data import (
@@ -19,6 +18,7 @@ from digitalmodel_optimizer_migration.data import (
 )
 from digitalmodel_optimizer_migration.git_state import before_writing
 from digitalmodel_optimizer_migration.journal import Journal
+from digitalmodel_optimizer_migration.naming import names_of, real_path, top_of
 from digitalmodel_optimizer_migration.outcome import (
     CHANGED,
     LEFT,
@@ -69,12 +69,12 @@ def migrate(paths: Iterable[str], request: Request, tally: Tally) -> Iterator[Do
     seen: set[str] = set()
     for root in roots:
         for done in _planned(root, request, tally):
-            real = os.path.abspath(done.plan.path)
+            real = real_path(done.plan.path)
             if real in seen:
                 continue
             seen.add(real)
             if request.write and done.state == WOULD_CHANGE:
-                top = _top_of(os.path.dirname(real))
+                top = top_of(os.path.dirname(real))
                 to_write.setdefault(top, []).append(done)
             else:
                 tally.add(done)
@@ -160,7 +160,9 @@ def _planned(root: str, request: Request, tally: Tally) -> Iterator[Done]:
             reason = why_not_writable(plan.path)
             plan = _refused(plan, "file", reason) if reason else plan
         state = LEFT if plan.refused else WOULD_CHANGE if plan.edits else NOTED
-        yield Done(*_names(plan.path, root), plan, state)
+        yield Done(*names_of(plan.path, root), plan, state)
+    tally.failures += tally.counts.faults
+    tally.counts.faults.clear()
 
 
 def _written(
@@ -208,30 +210,6 @@ def _refused(plan: FilePlan, rule: str, reason: str) -> FilePlan:
     kept = tuple(item for item in plan.findings if item.level != CHANGE)
     finding = Finding(rule, REFUSED, "", first.line, first.column, f"would change, but {reason}")
     return replace(plan, findings=(*kept, finding), edits=(), diff=b"")
-
-
-@lru_cache(maxsize=4096)
-def _top_of(folder: str) -> str | None:
-    return repositories.top_of(folder)
-
-
-def _names(path: str, root: str) -> tuple[str, str]:
-    """The path to show, and the one in a patch."""
-    shown = _relative(path, os.getcwd())
-    if shown:
-        return shown, shown
-    below = _relative(path, root if os.path.isdir(root) else os.path.dirname(root))
-    shown = path.replace(os.sep, "/")
-    return shown, below or shown
-
-
-def _relative(path: str, base: str) -> str:
-    """``path`` from ``base`` on, with forward slashes; empty if it does not lie there."""
-    try:
-        name = os.path.relpath(path, base)
-    except ValueError:  # another drive
-        return ""
-    return "" if name.startswith(os.pardir) else name.replace(os.sep, "/")
 
 
 def _near(root: str) -> str:

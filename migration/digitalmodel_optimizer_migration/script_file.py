@@ -10,7 +10,9 @@ from digitalmodel_optimizer_migration.ignores import Ignores
 from digitalmodel_optimizer_migration.rules import BY_NAME
 
 _HOST = re.compile(r"digitalmodel|orcaflex|OrcFxAPI", re.IGNORECASE)
-_OPTION = re.compile(r"(?<![\w-])--(?:workers|threads|max-workers|num-threads)(?:\s+|=)([0-9]+)\b")
+_OPTION = re.compile(
+    r"(?<![\w-])--(?:workers|threads|max-workers|num-threads)(?:\s+|=)[\"']?([0-9]+)\b"
+)
 _SETTING = re.compile(r"(?<![\w.])(?:threads|max_workers|num_threads):[ \t]+([0-9]+)\b")
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 from pathspec import GitIgnoreSpec
 
-from digitalmodel_optimizer_migration.data import LINK, Counts, MigrationError
+from digitalmodel_optimizer_migration.data import FORBIDDEN, LINK, Counts, MigrationError
 from digitalmodel_optimizer_migration.plan import KINDS
 from digitalmodel_optimizer_migration.repositories import excludes
 
@@ -42,38 +43,38 @@ class _Listing:
     files: tuple[str, ...]
     folders: tuple[_Folder, ...]
     links: int
-    fault: str
+    skipped: str
 
 
 def find_files(root: str, filters: Filters, counts: Counts) -> Iterator[str]:
     """Files under ``root`` that could hold a setting; ``root`` may be one file.
 
     Symbolic links are not followed: what lies in the tree is found where it lies, what lies
-    outside is not ours to touch. Folders that cannot be listed count as skipped.
+    outside is not ours to touch. Folders that cannot be listed are faults of ``counts``.
 
-    :raises MigrationError: ``root`` is neither.
+    :raises MigrationError: ``root`` is neither, or a filter is no pattern.
     """
     if os.path.isfile(root):
         yield root
         return
     if not os.path.isdir(root):
         raise MigrationError(f"{root} is neither a file nor a folder")
-    include = GitIgnoreSpec.from_lines(filters.include) if filters.include else None
-    exclude = GitIgnoreSpec.from_lines(filters.exclude)
+    include = _filter(filters.include) if filters.include else None
+    exclude = _filter(filters.exclude)
     level = [_Folder(root, _ignores_above(root))]
     with ThreadPoolExecutor(THREADS, "migration-walk") as threads:
         while level:
             below: list[_Folder] = []
-            for listing in threads.map(_list, level):
+            for folder, listing in zip(level, threads.map(_list, level), strict=True):
                 below += [
-                    folder
-                    for folder in listing.folders
-                    if not exclude.match_file(_relative(folder.path, root) + "/")
+                    inner
+                    for inner in listing.folders
+                    if not exclude.match_file(_relative(inner.path, root) + "/")
                 ]
                 if listing.links:
                     counts.skip(LINK, listing.links)
-                if listing.fault:
-                    counts.skip(listing.fault)
+                if listing.skipped:
+                    counts.pass_over(folder.path, listing.skipped)
                 for path in listing.files:
                     name = _relative(path, root)
                     if exclude.match_file(name):
@@ -81,6 +82,21 @@ def find_files(root: str, filters: Filters, counts: Counts) -> Iterator[str]:
                     if include.match_file(name) if include else _has_known_suffix(path):
                         yield path
             level = below
+
+
+def _filter(patterns: Iterable[str]) -> GitIgnoreSpec:
+    for pattern in patterns:
+        if not _pattern(pattern):
+            raise MigrationError(f"{pattern!r} is no pattern as in .gitignore")
+    return GitIgnoreSpec.from_lines(patterns)
+
+
+def _pattern(line: str) -> list[Any]:
+    """The pattern of one line; none if git, too, would take it for no pattern."""
+    try:
+        return list(GitIgnoreSpec.from_lines([line]).patterns)
+    except ValueError:
+        return []
 
 
 def _has_known_suffix(path: str) -> bool:
@@ -96,8 +112,10 @@ def _list(folder: _Folder) -> _Listing:
     try:
         with os.scandir(folder.path) as entries:
             found = sorted(entries, key=lambda entry: entry.name)
+    except FileNotFoundError:  # it was there when the folder above it was listed
+        return _Listing((), (), 0, "")
     except OSError as error:
-        return _Listing((), (), 0, f"folder that cannot be listed: {error.strerror}")
+        return _Listing((), (), 0, f"{FORBIDDEN}: {error.strerror}")
     if any(entry.name == _ENVIRONMENT for entry in found):
         return _Listing((), (), 0, "virtual environment")
     ignores = folder.ignores
@@ -122,6 +140,8 @@ def _list(folder: _Folder) -> _Listing:
 
 def _is_junction(entry: os.DirEntry[str]) -> bool:
     """A directory junction, Windows' other kind of link."""
+    if os.name != "nt":  # there are none, and a file may be gone when it is asked
+        return False
     attributes = getattr(entry.stat(follow_symlinks=False), "st_file_attributes", 0)
     return bool(attributes & getattr(stat, "FILE_ATTRIBUTE_REPARSE_POINT", 0))
 
@@ -161,6 +181,7 @@ def _ignores_of(top: str) -> Ignores:
 def _spec(base: str, path: str) -> Ignores:
     try:
         with open(path, encoding="utf-8-sig", errors="surrogateescape") as stream:
-            return ((base, GitIgnoreSpec.from_lines(stream.read().splitlines())),)
-    except (OSError, ValueError):
+            lines = stream.read().splitlines()
+    except OSError:
         return ()
+    return ((base, GitIgnoreSpec([part for line in lines for part in _pattern(line)])),)

@@ -7,6 +7,8 @@ import os
 import shutil
 import stat
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 from digitalmodel_optimizer_migration.data import FilePlan, RefusedError
 from digitalmodel_optimizer_migration.splice import splice
@@ -48,18 +50,11 @@ def write_plan(plan: FilePlan, *, backup: bool = False) -> None:
         before = os.fstat(stream.fileno())
     if hashlib.sha256(raw).hexdigest() != plan.digest:
         raise RefusedError("it changed while it was looked at; run again")
-    content = splice(raw, plan.edits)
-    folder, name = os.path.split(os.path.abspath(plan.path))
-    handle, temporary = tempfile.mkstemp(prefix=f".{name[:40]}.", suffix=".tmp", dir=folder)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        shutil.copymode(plan.path, temporary)
+    with _beside(plan.path, splice(raw, plan.edits)) as temporary:
         _keep_owner(temporary, before)
+        shutil.copymode(plan.path, temporary)
         if backup:
-            _back_up(plan.path)
+            _back_up(plan.path, raw, before)
         after = os.lstat(plan.path)
         if (after.st_mtime_ns, after.st_size, after.st_ino) != (
             before.st_mtime_ns,
@@ -68,21 +63,42 @@ def write_plan(plan: FilePlan, *, backup: bool = False) -> None:
         ):
             raise RefusedError("it changed while it was being written; run again")
         os.replace(temporary, plan.path)
-    except BaseException:
-        if os.path.exists(temporary):
+
+
+@contextmanager
+def _beside(path: str, content: bytes) -> Iterator[str]:
+    """A file of another name in the folder of ``path``, on the disk; gone if it keeps that name."""
+    folder, name = os.path.split(os.path.abspath(path))
+    handle, temporary = tempfile.mkstemp(prefix=f".{name[:40]}.", suffix=".tmp", dir=folder)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        yield temporary
+    finally:
+        with suppress(FileNotFoundError):
             os.unlink(temporary)
-        raise
 
 
 def _keep_owner(path: str, before: os.stat_result) -> None:
-    if hasattr(os, "chown") and (before.st_uid, before.st_gid) != (os.geteuid(), os.getegid()):
+    made = os.stat(path)  # a folder may give its own group to what is made in it
+    if (made.st_uid, made.st_gid) == (before.st_uid, before.st_gid) or not hasattr(os, "chown"):
+        return
+    try:
         os.chown(path, before.st_uid, before.st_gid)
+    except PermissionError:
+        reason = "its owner and group could not be kept; run as somebody who may give them"
+        raise RefusedError(reason) from None
 
 
-def _back_up(path: str) -> None:
+def _back_up(path: str, raw: bytes, before: os.stat_result) -> None:
     target = path + BACKUP_SUFFIX
     number = 1
     while os.path.lexists(target):
         number += 1
         target = f"{path}{BACKUP_SUFFIX}{number}"
-    shutil.copy2(path, target)
+    with _beside(path, raw) as temporary:
+        _keep_owner(temporary, before)
+        shutil.copystat(path, temporary)
+        os.replace(temporary, target)

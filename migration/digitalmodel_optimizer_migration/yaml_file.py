@@ -24,7 +24,7 @@ from digitalmodel_optimizer_migration.rules import BY_NAME, ENABLE_PLUGINS, RULE
 from digitalmodel_optimizer_migration.splice import splice
 from digitalmodel_optimizer_migration.yaml_check import compare, confirm
 from digitalmodel_optimizer_migration.yaml_nodes import SCALAR, Document, Reading, read
-from digitalmodel_optimizer_migration.yaml_paths import Place, places, routes, value_at
+from digitalmodel_optimizer_migration.yaml_paths import Place, Routes, places, value_at
 from digitalmodel_optimizer_migration.yaml_values import Verdict, judge
 
 _LIBRARY = (("library",), ("meta", "library"))
@@ -108,28 +108,34 @@ class _Plan:
         self.insertions: list[Insertion] = []
 
     def look(self) -> None:
-        for document, said in self._identified():
-            for rule in self.rules:
-                if not _is(rule.identity, said):
-                    continue
+        for documents, said in self._identified():
+            rules = [rule for rule in self.rules if _is(rule.identity, said)]
+            for rule in rules:
                 if rule.name == ENABLE_PLUGINS:
-                    self._enable(rule, document, said[1])
-                else:
-                    self._apply(rule, document)
-            self._settle(document)
+                    self._enable(rule, documents, said[1])
+            for document in documents if rules else ():
+                found = [target for rule in rules for target in self._apply(rule, document)]
+                self._settle(document, found)
 
-    def _identified(self) -> Iterator[tuple[Document, tuple[list[str], list[str]]]]:
+    def _identified(self) -> Iterator[tuple[list[Document], tuple[list[str], list[str]]]]:
         """Documents with their identity; one that has none goes on with the one before it.
 
         That is how the host reads a file of several documents: laid over each other in order.
         """
+        together: list[Document] = []
         before: tuple[list[str], list[str]] = ([], [])
         for document in self.reading.documents:
             said = identity_of(document)
-            before = said if any(said) else before
-            yield document, before
+            if any(said):
+                yield together, before
+                together, before = [], said
+            together.append(document)
+        yield together, before
 
-    def _apply(self, rule: Rule, document: Document) -> None:
+    def _apply(self, rule: Rule, document: Document) -> Iterator[_Target]:
+        """What ``rule`` would rewrite; what else it has to say goes to the findings."""
+        if rule.name == ENABLE_PLUGINS:
+            return
         found = [
             place for place in places(document.root, rule.path) if not self._is_ignored(rule, place)
         ]
@@ -152,7 +158,7 @@ class _Plan:
                     f"not read: the same key stands again in line {line}, and that one counts",
                 )  # fmt: skip
             elif verdict.level == CHANGE:
-                self.targets.append(_Target(rule, document, place, verdict))
+                yield _Target(rule, document, place, verdict)
             else:
                 self._add(rule, verdict.level, place.value.start, verdict.message)
 
@@ -162,26 +168,30 @@ class _Plan:
             for index in (place.key.start, place.value.end)
         )
 
-    def _settle(self, document: Document) -> None:
+    def _settle(self, document: Document, found: Sequence[_Target]) -> None:
         """Decide on the values of ``document`` that are to change, shared ones included."""
-        mine = [target for target in self.targets if target.document is document]
-        ways = {target.rule.path: target.verdict.new for target in mine}
-        settled: dict[int, _Target] = {}
-        for target in mine:
+        ways = {target.rule.path: target.verdict.new for target in found}
+        root = document.root
+        routes = Routes(root) if found and document.shares and root is not None else None
+        settled: set[int] = set()
+        for target in found:
             node = target.place.value
-            fault = self._fault(document, target, ways)
+            fault = self._fault(document, target, ways, routes)
             if fault:
-                self.targets.remove(target)
                 self.refuse(target.rule.name, target.rule.key, *fault)
                 continue
-            if node.number in settled:  # an aliased value is edited once
-                self.targets.remove(target)
-            settled[node.number] = target
+            if node.number not in settled:  # an aliased value is edited once
+                self.targets.append(target)
+            settled.add(node.number)
             verdict = target.verdict
             self._add(target.rule, CHANGE, verdict.start, verdict.message, verdict.old, verdict.new)
 
     def _fault(
-        self, document: Document, target: _Target, ways: dict[tuple[str, ...], str]
+        self,
+        document: Document,
+        target: _Target,
+        ways: dict[tuple[str, ...], str],
+        routes: Routes | None,
     ) -> tuple[int, str] | None:
         """Where and why the value of ``target`` cannot be rewritten; None if it can."""
         node, new = target.place.value, target.verdict.new
@@ -189,10 +199,10 @@ class _Plan:
             index, why = document.unreadable
             line, _ = self.source.place(node.start)
             return index, f"{why}; so {target.rule.key} in line {line} stays; change it by hand"
-        if not document.shares or document.root is None:
+        if routes is None:
             return None
         try:
-            shared = [way for way in routes(document.root, node) if ways.get(way.path) != new]
+            shared = [way for way in routes.to(node) if ways.get(way.path) != new]
         except RefusedError as error:
             return node.start, error.reason
         # The place at which an anchored value is written may be a name for it and nothing more,
@@ -206,19 +216,23 @@ class _Plan:
             f"write {new} in a place of its own"
         )
 
-    def _enable(self, rule: Rule, document: Document, basenames: Sequence[str]) -> None:
+    def _enable(self, rule: Rule, documents: Sequence[Document], basenames: Sequence[str]) -> None:
         try:
-            insertion = enabling(self.source.text, document, basenames)
+            insertion = enabling(self.source.text, documents, basenames)
         except RefusedError as error:
             self.refuse(rule.name, rule.key, error.index or 0, error.reason)
             return
-        if insertion is None:
+        if insertion is None or any(
+            (rule.name, self.source.place(index)[0]) in self.ignores
+            for index in (insertion.index, *insertion.keys)
+        ):
             return
+        unreadable = [each.unreadable for each in documents if each.unreadable is not None]
         if not insertion.text:
             self._add(rule, NOTE, insertion.index, insertion.reason)
-        elif document.unreadable is not None:
-            self.refuse(rule.name, rule.key, *document.unreadable)
-        elif (rule.name, self.source.place(insertion.index)[0]) not in self.ignores:
+        elif unreadable:
+            self.refuse(rule.name, rule.key, *unreadable[0])
+        else:
             self.insertions.append(insertion)
             self._add(rule, CHANGE, insertion.index, insertion.reason, "", insertion.text.strip())
 
@@ -258,11 +272,12 @@ class _Plan:
         :raises RefusedError: one of these does not hold.
         """
         source = self.source
-        for document in self.reading.documents:
-            mine = [target for target in self.targets if target.document is document]
-            for path in dict.fromkeys(target.rule.path for target in mine):
-                nodes = [target.place.value for target in mine if target.rule.path == path]
-                confirm(source.text, document, path, nodes, _KEEP)
+        nodes: dict[tuple[int, tuple[str, ...]], list[_Target]] = {}
+        for target in self.targets:
+            nodes.setdefault((id(target.document), target.rule.path), []).append(target)
+        for (_, path), mine in nodes.items():
+            values = [target.place.value for target in mine]
+            confirm(source.text, mine[0].document, path, values, _KEEP)
         result = decode(splice(raw, edits))
         after = read(result.text, _KEEP)
         compare(

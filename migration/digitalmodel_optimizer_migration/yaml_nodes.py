@@ -46,6 +46,7 @@ _KINDS = {
     "MappingStartEvent": MAPPING,
 }
 _NO_KEYS, _EXPECTS_KEY, _EXPECTS_VALUE = 0, 1, 2
+_NONE: frozenset[int] = frozenset()  # most nodes hold no alias, and a file holds many nodes
 _DEEPEST = 500  # PyYAML's composer calls itself twice a level, and Python ends that at 1000
 # PyYAML's compiled parser where its wheel has it, else PyYAML's own.
 _FAST: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -83,7 +84,7 @@ class Node:
         self.tag = event.tag
         self.style: Any = (event.style or "") if kind == SCALAR else event.flow_style
         self.content: Any = event.value if kind == SCALAR else []
-        self.aliased: set[int] = set()
+        self.aliased: Any = _NONE
         self._implicit = event.implicit
 
     @property
@@ -261,7 +262,9 @@ class _Builder:
         is_key = bool(self.open) and self.open[-1].kind == MAPPING and self.keys[-1] is None
         self._place(node)
         if self.open and not is_key:
-            self.open[-1].aliased.add(len(self.open[-1].content) - 1)
+            parent = self.open[-1]
+            parent.aliased = parent.aliased or set()
+            parent.aliased.add(len(parent.content) - 1)
 
     def _place(self, node: Node) -> None:
         """Put a node where the events stand: root, item, key or value."""

@@ -1,13 +1,15 @@
 """Where a path of keys leads in a document, with duplicate keys, merge keys and aliases.
 
 As for PyYAML: of a key that stands twice the last one counts; what a merge key (``<<``) brings in
-counts where the mapping itself has no such key; of several merged mappings the first one counts.
+counts where the mapping itself has no such key. Of several mappings in one merge key PyYAML
+takes the first up to 6.0.3 and the last from 6.0.4 on, so what each of them has counts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from digitalmodel_optimizer_migration.data import RefusedError
 from digitalmodel_optimizer_migration.yaml_nodes import MAPPING, MERGE, SCALAR, SEQUENCE, Node
@@ -34,7 +36,7 @@ class Route:
 
 
 def places(root: Node | None, path: Path) -> list[Place]:
-    """Every value that stands at ``path``: at most one counts, the others are hidden duplicates."""
+    """Every value that stands at ``path``: those that count, and hidden duplicates of theirs."""
     found = [Place(root, root, counts=True)] if root is not None else []
     for key in path:
         found = [
@@ -47,12 +49,12 @@ def places(root: Node | None, path: Path) -> list[Place]:
 
 
 def value_at(root: Node | None, path: Path) -> Node | None:
-    """The value that counts at ``path``."""
+    """The value that counts at ``path``; the first, where PyYAML's version decides."""
     return next((place.value for place in places(root, path) if place.counts), None)
 
 
 def _under(mapping: Node, name: str) -> Iterator[Place]:
-    """The values of ``name``: the mapping's own, else the one that a merge brings in."""
+    """The values of ``name``: the mapping's own, else those that a merge brings in."""
     waiting, seen = [mapping], set()
     while waiting:
         node = waiting.pop()
@@ -65,10 +67,28 @@ def _under(mapping: Node, name: str) -> Iterator[Place]:
             yield from (Place(key, value, counts=False) for key, value in hidden)
             key, value = pairs[-1]
             yield Place(key, value, counts=True)
-            return
-        merges = [value for key, value in node.content if _is_merge(key)]
-        # Of several merge keys the last one counts, of several mappings in one the first.
-        waiting += [source for value in merges for source in reversed(_sources(value))]
+            continue
+        merges = _merges(node)
+        while len(merges) > 1 and not _brings_in(merges[-1], name):
+            merges.pop()  # of several merge keys that bring it in the last one counts
+        waiting += [source for value in merges[-1:] for source in reversed(_sources(value))]
+
+
+def _merges(mapping: Node) -> list[Node]:
+    return [value for key, value in mapping.content if _is_merge(key)]
+
+
+def _brings_in(merged: Node, name: str) -> bool:
+    waiting, seen = _sources(merged), set()
+    while waiting:
+        node = waiting.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        if any(_is_named(key, name) for key, _ in node.content):
+            return True
+        waiting += [source for value in _merges(node) for source in _sources(value)]
+    return False
 
 
 def _is_named(key: Node, name: str) -> bool:
@@ -80,22 +100,29 @@ def _sources(value: Node) -> list[Node]:
     return [node for node in found if node.kind == MAPPING]
 
 
-def routes(root: Node, target: Node) -> list[Route]:
-    """Every way on which ``target`` is reached, over aliases and merge keys.
+class Routes:
+    """Every way on which nodes of one document are reached, over aliases and merge keys."""
 
-    :raises RefusedError: there are too many.
-    """
-    try:
-        found = list(dict.fromkeys(_climb(target, _edges(root), root, (), target, frozenset())))
-    except RecursionError:
-        found = []
-    if not 0 < len(found) <= _MOST_ROUTES:
-        raise RefusedError("the value is shared over too many aliases", target.start)
-    return found
+    def __init__(self, root: Node) -> None:
+        self.root = root
+        self._edges = _edges(root)
+
+    def to(self, target: Node) -> list[Route]:
+        """The ways to ``target``.
+
+        :raises RefusedError: there are too many.
+        """
+        ways = _climb(target, self._edges, self.root, (), target, frozenset())
+        try:
+            found = list(dict.fromkeys(ways))
+        except RecursionError:
+            found = []
+        if not 0 < len(found) <= _MOST_ROUTES:
+            raise RefusedError("the value is shared over too many aliases", target.start)
+        return found
 
 
-@dataclass(frozen=True)
-class _Edge:
+class _Edge(NamedTuple):
     parent: Node
     label: str  # empty for a merge
     written: bool
@@ -165,4 +192,4 @@ def _climb(
 
 def _is_merged(mapping: Node, below: Path, target: Node) -> bool:
     """Whether ``below`` leads from ``mapping``, which merges another one, to ``target``."""
-    return value_at(mapping, below) is target
+    return any(place.counts and place.value is target for place in places(mapping, below))

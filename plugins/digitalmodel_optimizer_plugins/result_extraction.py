@@ -11,7 +11,7 @@ answered.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import numpy as np
@@ -55,7 +55,7 @@ def optimizer_options() -> PluginOptions:
 def optimizer_read_results(requests: Sequence[Request], settings: Settings) -> list[Any]:
     """One answer per request, None where the engine has to ask itself."""
     answers: list[Any] = [None] * len(requests)
-    by_period: dict[bytes | str, list[int]] = {}
+    by_period: dict[Hashable, list[int]] = {}
     for place, request in enumerate(requests):
         if request.kind is RequestKind.TIME_HISTORY:
             by_period.setdefault(_period_key(request.period), []).append(place)
@@ -71,6 +71,8 @@ def optimizer_read_results(requests: Sequence[Request], settings: Settings) -> l
 
 def read_time_histories(requests: Sequence[Request], *, verify: bool) -> list[Any]:
     """Time histories of one period, each a float64 array of samples, or None."""
+    if verify and len(requests) == 1 and _is_static(requests[0].period):
+        return [None]  # to verify it would cost as much as to let the engine ask
     valid = [place for place, request in enumerate(requests) if _names_a_variable(request)]
     columns = _read([requests[place] for place in valid])
     answers: list[Any] = [None] * len(requests)
@@ -89,13 +91,13 @@ def _read(requests: Sequence[Request]) -> list[Any]:
         return [_alone(requests[0])]
     import OrcFxAPI
 
-    specifications = [
-        OrcFxAPI.TimeHistorySpecification(
-            request.model_object, request.variable, request.object_extra
-        )
-        for request in requests
-    ]
     try:
+        specifications = [
+            OrcFxAPI.TimeHistorySpecification(
+                request.model_object, request.variable, request.object_extra
+            )
+            for request in requests
+        ]
         table = OrcFxAPI.GetMultipleTimeHistories(specifications, requests[0].period)
         if table.ndim != 2 or table.shape[1] != len(requests):
             raise ValueError(f"shape {table.shape} for {len(requests)} requests")
@@ -116,18 +118,50 @@ def _alone(request: Request) -> Any:
 
 
 def _agrees(requests: Sequence[Request], answers: Sequence[Any]) -> bool:
-    """Whether the first column read at once equals the same column read alone, bit by bit."""
+    """Whether the first column read at once equals the same column read alone, bit by bit.
+
+    In the engine's way: a provider may have static results of another source than histories.
+    """
     place = next((i for i, answer in enumerate(answers) if answer is not None), None)
-    if place is None or len(requests) == 1:
+    if place is None:
         return True
-    alone = _alone(requests[place])
-    return alone is not None and bool(np.array_equal(alone, answers[place], equal_nan=True))
+    if _is_static(requests[place].period):
+        return _same(_static_result(requests[place]), answers[place])
+    return len(requests) == 1 or _same(_alone(requests[place]), answers[place])
+
+
+def _same(alone: Any, answer: Any) -> bool:
+    """Types count too: a mean of float32 is another number than one of float64."""
+    return (
+        type(alone) is type(answer) is np.ndarray
+        and (alone.dtype, alone.shape) == (answer.dtype, answer.shape)
+        and alone.tobytes() == answer.tobytes()
+    )
+
+
+def _is_static(period: Any) -> bool:
+    import OrcFxAPI
+
+    static = getattr(getattr(OrcFxAPI, "PeriodNum", None), "StaticState", None)
+    return static is not None and isinstance(period, int) and period == static
+
+
+def _static_result(request: Request) -> Any:
+    """As a history of one sample; None where it is no float."""
+    try:
+        value = request.model_object.StaticResult(request.variable, request.object_extra)
+    except Exception:
+        return None
+    return np.array([value]) if isinstance(value, float) else None
 
 
 def _names_a_variable(request: Request) -> bool:
     """Whether the object knows the variable; one unknown name would fail the whole read."""
+    identify = getattr(request.model_object, "varID", None)
+    if identify is None:  # this provider has no identifiers
+        return True
     try:
-        request.model_object.varID(request.variable)
+        identify(request.variable)
     except Exception:
         return False
     return True
@@ -145,8 +179,13 @@ def _range_graph(request: Request) -> Any:
         return None
 
 
-def _period_key(period: Any) -> bytes | str:
+def _period_key(period: Any) -> Hashable:
     """Equal periods give equal keys; OrcFxAPI's Period is a ctypes structure."""
     if isinstance(period, ctypes.Structure):
         return bytes(period)
-    return repr(period)
+    if period is None or isinstance(period, int):
+        return period
+    fields = getattr(period, "__dict__", None)
+    if fields and all(isinstance(value, (int, float)) for value in fields.values()):
+        return (type(period), *sorted(fields.items()))
+    return ("this one", id(period))

@@ -5,13 +5,23 @@ line puts a watcher on ``sys.meta_path`` that imports nothing and finds nothing.
 imports ``digitalmodel`` does it come here.
 """
 
+import sys
+
 from digitalmodel_optimizer.watcher import stop_watching, switched_off
 
 
 def host_is_wanted() -> None:
     """Get ready, or stand aside for good; the import itself goes on to other finders."""
     stop_watching()
-    if not switched_off():
+    if switched_off():
+        return
+    try:
         from digitalmodel_optimizer.activation import host_is_being_imported
 
         host_is_being_imported()
+    except Exception as error:  # raised here, it would look as if the host could not be imported
+        print(
+            f"digitalmodel-optimizer: it cannot be used ({type(error).__name__}: {error}); "
+            "the engine runs untouched",
+            file=sys.stderr,
+        )

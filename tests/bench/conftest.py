@@ -12,7 +12,7 @@ from digitalmodel_optimizer.bench.results import Result, new_result
 from digitalmodel_optimizer.bench.rounds import Wish, run_batch
 from digitalmodel_optimizer.bench.suites import chosen_suites
 
-COUNTED = "engine,plain_joblib_2,floor,floor_2,workers_2"
+COUNTED = "engine,plain_joblib_1,plain_joblib_2,floor,floor_2,workers_2"
 
 
 @pytest.fixture(scope="session")
@@ -27,7 +27,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Batch:
 
 @pytest.fixture(scope="session")
 def counted(tiny: Batch, tmp_path_factory: pytest.TempPathFactory) -> Result:
-    """Counts of four configurations."""
+    """Counts of some configurations."""
     work, say = tmp_path_factory.mktemp("work"), (lambda _: None)
     counts = run_batch(tiny, Wish(chosen(COUNTED), rounds=0), work, say)
     return new_result("tests", [counts], stand_in=True)

@@ -80,3 +80,10 @@ def test_too_few_rounds_are_said_and_not_judged() -> None:
     once = {"engine": [1.0], "floor": [0.1]}
     found = compare_results(result(once), result({"engine": [9.0], "floor": [0.1]}))
     assert not any(item.bad for item in found)
+
+
+def test_what_only_the_baseline_has_is_said() -> None:
+    now = result({"engine": STEADY["engine"]})
+    words = [item.words for item in compare_results(result(STEADY), now)]
+    assert words.count("in the baseline, not measured now") == 2
+    assert bad(result(STEADY), now) == []

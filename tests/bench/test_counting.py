@@ -24,7 +24,7 @@ os.kill(os.getpid(), 9) if "kill" in sys.argv else None
 
 
 def run(tmp_path: Path, *words: str, **variables: str) -> tuple[dict[str, int], object]:
-    sim, work, counted = tmp_path / "sim", tmp_path / "work", tmp_path / "counts"
+    sim, work, counted = (tmp_path / name for name in ("sim", f"a{os.pathsep}b", "counts"))
     for folder in (sim, work, counted):
         folder.mkdir()
     write_simulation(sim / "a.sim", typical_simulation())
@@ -32,7 +32,7 @@ def run(tmp_path: Path, *words: str, **variables: str) -> tuple[dict[str, int], 
     script, own = work / "read.py", work / "own.txt"
     script.write_text(READ)
     base = {**os.environ, "SIMULATED_ORCAFLEX": "1", **variables}
-    environment = {**base, **counting_environment(base, counted, sim, work)}
+    environment = {**base, **counting_environment(base, counted, [tmp_path, sim], work)}
     table = work / "results" / "t.csv"
     subprocess.run(
         [sys.executable, script, sim / "a.sim", own, table, *words],
@@ -45,7 +45,7 @@ def run(tmp_path: Path, *words: str, **variables: str) -> tuple[dict[str, int], 
 
     calls = ast.literal_eval(own.read_text())
     del calls["C_GetDLLVersionW"]  # asked once more by each process's import
-    return calls, read_counts(counted, work / "results", sim)
+    return calls, read_counts(counted, work / "results", [sim])
 
 
 def test_native_calls_are_those_that_the_stand_in_counts(tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ def test_another_sitecustomize_is_not_lost(tmp_path: Path) -> None:
     other.mkdir()
     (other / "sitecustomize.py").write_text("import os; os.environ['OTHER_CAME_TOO'] = '1'")
     base = {**os.environ, "PYTHONPATH": str(other)}
-    environment = {**base, **counting_environment(base, tmp_path, tmp_path, tmp_path)}
+    environment = {**base, **counting_environment(base, tmp_path, [tmp_path], tmp_path)}
     said = subprocess.run(
         [sys.executable, "-c", "import os; print(os.environ['OTHER_CAME_TOO'])"],
         env=environment,
@@ -94,5 +94,5 @@ def test_paths_and_start_time_do_not_count_as_bytes(tmp_path: Path) -> None:
         (results / "t.csv").write_text(f"{inputs}/case.sim,1\n")
         when = "2026-01-01 10:00:00" + ("" if place == "a" else ".123456")
         (results / "c.yml").write_text(f"A:\n  start_time: {when}\n  folder: {results}\n")
-        sizes.append(read_counts(tmp_path, results, inputs).output_bytes)
+        sizes.append(read_counts(tmp_path, results, [inputs]).output_bytes)
     assert sizes[0] == sizes[1]

@@ -21,7 +21,7 @@ from digitalmodel_optimizer.bench.memory import (
 from digitalmodel_optimizer.bench.memory_tables import memory_figures
 from digitalmodel_optimizer.measuring.process_tree import Sample
 
-BUDGET = Budget(750.0, 2, 1, 0, 640.0, True, ("1 worker: memory holds 1",))
+BUDGET = Budget(750.0, 2, 1, 0, 640.0, 390.0, True, ("1 worker: memory holds 1",))
 
 
 def samples(worker_mb_per_s: float) -> tuple[Sample, ...]:
@@ -47,6 +47,26 @@ def test_a_leak_is_told_per_thousand_files() -> None:
     assert found.worker_last_mb > found.worker_first_mb
 
 
+def test_growth_is_judged_where_enough_files_ran() -> None:
+    leak, few = (growth_of(samples(2.0), files, 0.4, loop_s=20.0) for files in (1000, 999))
+    steady = growth_of(samples(0.0), files=1000, size_mb=0.4, loop_s=20.0)
+    assert (leak.steady, few.steady, steady.steady) == (False, None, True)
+    assert not MemoryResult(SCHEMA, "", {}, {}, growth=leak).sound
+    assert MemoryResult(SCHEMA, "", {}, {}, growth=steady).sound
+    assert "GROWTH" in shown(MemoryResult(SCHEMA, "", {}, {}, growth=leak))
+
+
+def test_what_the_host_imports_before_its_loop_is_no_growth() -> None:
+    """A worker that was started early is there while its parent still grows."""
+    found = growth_of(
+        [Sample(t / 10, min(250.0, 50.0 + 2.0 * t), 110.0, 400.0) for t in range(1, 221)],
+        files=1000,
+        size_mb=0.4,
+        loop_s=10.0,
+    )
+    assert found.parent_mb_per_1000 == pytest.approx(0.0, abs=1e-6)
+
+
 def shown(result: MemoryResult) -> str:
     console = Console(width=80, file=io.StringIO(), color_system=None)
     console.print(memory_figures(result))
@@ -69,7 +89,9 @@ def test_a_lost_file_or_a_difference_is_no_sound_result() -> None:
     sound = MemoryResult(SCHEMA, "", {}, {}, budget=BUDGET)
     assert sound.sound
     assert "1 worker of 2, 0 files failed" in shown(sound)
-    assert not replace(sound, budget=replace(BUDGET, failed=1)).sound
+    assert "the budget held" in shown(sound)
+    for change in ({"failed": 1}, {"same": False}, {"workers": 2}, {"workers_mb": 751.0}):
+        assert not replace(sound, budget=replace(BUDGET, **change)).sound, change
     assert not replace(sound, points=(Point(1, "x", 1, 1, 1, 1, 1, False),)).sound
 
 

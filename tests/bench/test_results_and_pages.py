@@ -4,23 +4,32 @@ from __future__ import annotations
 
 import io
 import json
+import os
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 from made_results import measured, result
 from rich.console import Console
 
+from digitalmodel_optimizer.bench.json_form import demand_writable, write_json
+from digitalmodel_optimizer.bench.memory import MemoryResult, Point
 from digitalmodel_optimizer.bench.page import write_page
-from digitalmodel_optimizer.bench.results import SCHEMA, read_result, write_result
-from digitalmodel_optimizer.bench.tables import figures, floor_share_s
+from digitalmodel_optimizer.bench.results import SCHEMA, read_result
+from digitalmodel_optimizer.bench.study_pages import write_memory_page
+from digitalmodel_optimizer.bench.tables import cold_remarks, figures, floor_share_s
 from digitalmodel_optimizer.contract import OptimizerError
 
 TIMES = {"engine": [3.0, 2.0, 2.2], "dynamic_auto": [0.5, 0.4, 0.42], "floor": [0.1, 0.1, 0.1]}
 
 
 def test_a_result_is_read_as_it_was_written(tmp_path: Path) -> None:
-    write_result(result(TIMES), tmp_path / "deeper" / "r.json")
+    write_json(result(TIMES), tmp_path / "deeper" / "r.json")
     assert read_result(tmp_path / "deeper" / "r.json") == result(TIMES)
+
+
+def damaged(**changes: object) -> str:
+    return json.dumps({**asdict(result(TIMES)), **changes})
 
 
 @pytest.mark.parametrize(
@@ -29,7 +38,11 @@ def test_a_result_is_read_as_it_was_written(tmp_path: Path) -> None:
         ("{", "is not JSON"),
         ("[]", "no result of this version"),
         ('{"schema": "digitalmodel-optimizer-bench/0"}', "digitalmodel-optimizer-bench/0"),
-        (json.dumps({"schema": SCHEMA}), "damaged"),
+        (json.dumps({"schema": SCHEMA}), "damaged: command is missing"),
+        (damaged(suites="abc"), "damaged: suites is 'abc'"),
+        (damaged(suites=[1]), r"damaged: suites\[0\] is 1"),
+        (damaged(machine=[]), r"damaged: machine is \[\]"),
+        (damaged(stand_in=None), "damaged: stand_in is None"),
         (None, "cannot be read"),
     ],
 )
@@ -41,6 +54,44 @@ def test_what_is_no_result_is_refused_in_words(
         path.write_text(content)
     with pytest.raises(OptimizerError, match=said):
         read_result(path)
+
+
+def test_a_disk_that_is_full_keeps_the_earlier_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "r.json"
+    write_json(result(TIMES), path)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.replace", full)
+    with pytest.raises(OSError, match="No space"):
+        write_json({"schema": "new"}, path)
+    assert read_result(path) == result(TIMES)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a privilege on Windows")
+def test_a_result_is_written_through_a_link_and_into_a_pipe(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    link = tmp_path / "r.json"
+    link.symlink_to(tmp_path / "there" / "r.json")
+    write_json(result(TIMES), link)
+    assert link.is_symlink()
+    assert read_result(tmp_path / "there" / "r.json") == result(TIMES)
+    write_json(result(TIMES), Path(os.devnull))
+    assert not Path(os.devnull).is_file()
+
+
+@pytest.mark.parametrize("name", ["folder", "file/r.json"])
+def test_where_nothing_can_be_written_is_known_before(tmp_path: Path, name: str) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    with pytest.raises(OptimizerError, match="cannot be written: "):
+        demand_writable(tmp_path / name)
+    demand_writable(tmp_path / "deeper" / "r.json")
+    assert not (tmp_path / "deeper" / "r.json").exists()
 
 
 def shown(width: int = 80, **changes: object) -> str:
@@ -99,3 +150,40 @@ def test_a_page_without_plotly_says_what_to_install(
     monkeypatch.setitem(sys.modules, "plotly", None)
     with pytest.raises(OptimizerError, match=r"pip install digitalmodel-optimizer\[bench\]"):
         write_page(result(TIMES), tmp_path / "page.html")
+
+
+def test_a_first_round_that_was_not_cold_is_said() -> None:
+    whole = result(TIMES)
+    (suite,) = whole.suites
+    rounds = [replace(item, disk_read_mb=0.1) for item in suite.measured[0].rounds]
+    kept = replace(suite.measured[0], rounds=tuple(rounds))
+    suite = replace(suite, measured=(kept, *suite.measured[1:]))
+    assert list(cold_remarks(suite)) == [
+        "not cold, little came from a disk in the first round: engine"
+    ]
+    assert not list(cold_remarks(whole.suites[0])), "where the system does not tell"
+
+
+def test_the_page_says_which_outputs_differ(tmp_path: Path) -> None:
+    pytest.importorskip("plotly")
+    whole = result(TIMES)
+    odd = measured("plain_joblib_2", [1.0, 1.0], same=False)
+    suite = replace(whole.suites[0], measured=(*whole.suites[0].measured, odd))
+    write_page(replace(whole, suites=(suite,)), tmp_path / "page.html")
+    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "plain_joblib_2: a.csv: from byte 3 on" in text
+
+
+def test_axes_of_studies_have_their_units(tmp_path: Path) -> None:
+    pytest.importorskip("plotly")
+    points = tuple(
+        Point(size_mb, name, 1, 500.0, 400.0, 1, 2.0, True)
+        for size_mb in (4.0, 150.0)
+        for name in ("engine", "workers_1")
+    )
+    study = MemoryResult("", "bench memory", {}, {}, points)
+    write_memory_page(study, tmp_path / "page.html")
+    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "size of each file, MB" in text
+    assert "resident memory, MB" in text
+    assert text.count("Plotly.newPlot") == 2

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import orjson
 import pytest
 
 pytest.importorskip("simpy")
 
+from digitalmodel_optimizer.bench.json_form import write_json
 from digitalmodel_optimizer.bench.machine_model import Costs, ModelMachine, simulate
-from digitalmodel_optimizer.bench.scaling import SCHEMA, Measured, read_measured
+from digitalmodel_optimizer.bench.scaling import Measured, read_measured, runs_alone
 from digitalmodel_optimizer.bench.scaling_costs import LARGE, SMALL, Run, Span, Trace, fit_costs
 from digitalmodel_optimizer.bench.scaling_runs import RUNS, Checked, ScalingRuns, check
 from digitalmodel_optimizer.contract import OptimizerError
@@ -111,13 +111,18 @@ def test_a_run_that_others_disturb_is_repeated(monkeypatch: pytest.MonkeyPatch) 
 def test_runs_are_read_again_for_another_plan(tmp_path: Path) -> None:
     path = tmp_path / "scaling.json"
     machine = {"logical_cpus": 2}
-    measured = Measured("bench scaling", machine, {}, 1, 400.0, tuple(TRACES))
-    content = {"schema": SCHEMA, **vars(measured)}
-    path.write_bytes(orjson.dumps(content))
+    traces = tuple(
+        replace(TRACES[0], batch=run.batch, workers=run.workers, late=run.late) for run in RUNS
+    )
+    measured = Measured("bench scaling", machine, {}, 1, 400.0, traces)
+    write_json(runs_alone(measured), path)
     again = read_measured(path, "bench scaling --runs scaling.json")
     assert again == replace(measured, command="bench scaling\nbench scaling --runs scaling.json")
+    write_json(runs_alone(replace(measured, traces=traces[:-1])), path)
+    with pytest.raises(OptimizerError, match="it has no run of small, workers_4_late"):
+        read_measured(path, "")
     path.write_text("{}")
-    with pytest.raises(OptimizerError, match="is no result of bench scaling"):
+    with pytest.raises(OptimizerError, match="is no result of this version"):
         read_measured(path, "")
     with pytest.raises(OptimizerError, match="cannot be read: No such file"):
         read_measured(tmp_path / "none.json", "")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import random
+
 import pytest
 
 from digitalmodel_optimizer.bench.statistics import Spread, change, fit_line
@@ -31,6 +34,23 @@ def test_noise_of_both_sides_counts() -> None:
     assert quiet.slower
     assert not noisy_before.slower
     assert not noisy_after.slower
+
+
+@pytest.mark.parametrize("warm_rounds", [2, 3, 4, 5])
+def test_equal_runs_are_hardly_ever_called_slower(warm_rounds: int) -> None:
+    """Two rounds that happen to be alike say little: so they did in one comparison of eleven."""
+    normal = random.Random(4)
+    alarms = 0
+    for _ in range(4000):
+        before, after = (
+            [math.exp(normal.gauss(0.0, 0.1)) for _ in range(warm_rounds)] for _ in range(2)
+        )
+        alarms += change(before, after).slower
+    assert alarms < 4000 * 0.005
+
+
+def test_two_rounds_on_a_quiet_machine_still_tell() -> None:
+    assert change([1.00, 1.01], [1.15, 1.16]).slower
 
 
 def test_less_than_five_percent_is_never_a_slowdown() -> None:

@@ -6,10 +6,12 @@ import copy
 import pickle
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from digitalmodel_optimizer.contract import ErrorKind, FileError, FileResult, SimulationFile
+from digitalmodel_optimizer.engine.output import EngineOutput, FileTables
 from digitalmodel_optimizer.engine.state import (
     FIRST,
     Change,
@@ -21,7 +23,6 @@ from digitalmodel_optimizer.engine.state import (
     predict,
     same_answer,
 )
-from digitalmodel_optimizer.engine.unit import EngineOutput
 from digitalmodel_optimizer.execution.carried import CarriedState, state_after
 
 FILES = tuple(SimulationFile(index, f"case_{index}.sim", 1000) for index in range(4))
@@ -111,7 +112,8 @@ def result(index: int, started_from: EngineState = FIRST, stop: float = 20.0) ->
     taken = any(change.path == PERIOD for change in started_from.changes)
     left = () if taken else (Change(PERIOD, stop, filled=True),)
     records = {"time_series": [] if not started_from.records else [{"file": index}]}
-    output = EngineOutput(left=left, started_from=started_from, records=records, stop_time_s=stop)
+    tables = FileTables(records=records)
+    output = EngineOutput.of(tables, left=left, started_from=started_from, stop_time_s=stop)
     return FileResult(FILES[index], engine=output)
 
 
@@ -195,3 +197,56 @@ def test_a_working_configuration_is_used_again_only_as_it_was() -> None:
     second["a"][0] = "half-way"
     working.discard()
     assert working.with_state((Change(("a", 1), 5.0),))["a"] == [1, 5.0]
+
+
+def test_what_is_not_equal_to_itself_has_not_changed() -> None:
+    """Else a batch with ``.nan`` in its YAML would be processed again and again."""
+    numpy = pytest.importorskip("numpy")
+    for value in (float("nan"), [float("nan")], numpy.arange(3), object):
+        before = {"x": value, "period": [0, None]}
+        after = pickle.loads(pickle.dumps(before))
+        after["period"][1] = 5.0
+        assert [change.path for change in differences(before, after)] == [("period", 1)]
+
+
+class Unequal:
+    def __eq__(self, other: object) -> bool:
+        return False
+
+    def __reduce__(self) -> Any:
+        return Unequal, (), {"made": id(self)}
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def test_a_file_that_was_given_the_right_state_is_not_processed_again() -> None:
+    """Whatever the state holds: here something that no comparison finds equal."""
+
+    def output(state: EngineState) -> EngineOutput:
+        left = (Change(("x",), Unequal()),)
+        return EngineOutput(b"", left=left, started_from=copy.deepcopy(state))
+
+    carried = CarriedState(cfg(), FILES[:2])
+    results = [FileResult(file, engine=output(EngineState())) for file in FILES[:2]]
+    for _ in range(4):
+        wrong = carried.started_from_wrong(results)
+        for file in wrong:
+            again = output(carried.state_for(file))
+            results[file.index] = FileResult(file, engine=again)
+    assert wrong == []
+
+
+def test_results_hold_the_state_that_they_were_given_and_not_a_copy_of_it() -> None:
+    carried = CarriedState(cfg(), FILES)
+    first = result(0)
+    guess = carried.state_for(FILES[2])
+    carried.finished(first)
+    behind = carried.state_for(FILES[1])
+    for state in (guess, behind):
+        back = pickle.loads(pickle.dumps(result(1, state)))
+        kept = carried.with_shared_state(back)
+        assert kept == back
+        assert kept.engine.started_from is state
+    other = result(3, EngineState((), ("another",)))
+    assert carried.with_shared_state(other) is other
+    assert carried.with_shared_state(failure(2)) == failure(2)

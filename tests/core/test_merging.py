@@ -17,7 +17,7 @@ from digitalmodel_optimizer.engine.merge import (
     add_records,
     merged_attributes,
 )
-from digitalmodel_optimizer.engine.unit import EngineOutput
+from digitalmodel_optimizer.engine.output import FileTables
 
 VALUES = [None, 1.5, float("nan"), 2, True, "text", -0.0]
 
@@ -71,10 +71,10 @@ def test_records_are_gathered_as_the_engines_loop_gathers_them() -> None:
         {"time_series": [2], "n": 3},
     )
     for left in lefts:
-        add_records(records, EngineOutput(records=copy.deepcopy(left)))
+        add_records(records, FileTables(records=copy.deepcopy(left)))
     assert records == {"time_series": [1, 2], "n": 3}
 
 
 def test_lists_on_the_engines_object_are_joined_in_order() -> None:
-    outputs = [EngineOutput(attributes={"RangeAllFiles": [None, number]}) for number in (1, 2)]
+    outputs = [FileTables(attributes={"RangeAllFiles": [None, number]}) for number in (1, 2)]
     assert merged_attributes(outputs) == {"RangeAllFiles": [None, 1, None, 2]}

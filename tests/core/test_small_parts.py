@@ -32,6 +32,10 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["python", "-m", "digitalmodel", "x.yml"], True),
         (["python", "-X", "dev", "-m", "digitalmodel"], True),
         (["python", "-mdigitalmodel", "x.yml"], True),
+        (["python", "-um", "digitalmodel", "x.yml"], True),
+        (["python", "-Bumdigitalmodel", "x.yml"], True),
+        (["python", "-m", "digitalmodels", "x.yml"], False),
+        (["python", "-c", "m", "digitalmodel"], False),
         (["python", "script.py", "digitalmodel"], False),
         (["python", "-m", "pytest"], False),
         (["python", "-c", "import digitalmodel"], False),
@@ -55,6 +59,7 @@ ENABLED = "orcaflex:\n  parallel:\n    enabled: {}\n"
         ("orcaflex: {parallel: {enabled: yes}}", True),
         ("meta: {basename: orcaflex}", False),
         ("parallel: [unclosed", True),  # the host will say what is wrong with it
+        ("parallel: 2024-99-99", True),
         ("a: &x {enabled: true}\norcaflex:\n  parallel: *x\n", True),
         ("\ufefforcaflex: {parallel: {enabled: true}}", True),
         ("", False),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +17,13 @@ from digitalmodel_optimizer.contract import (
     OutputFile,
     SimulationFile,
 )
-from digitalmodel_optimizer.execution.staging import FOLDER_PREFIX, Staging, batch_identifier
+from digitalmodel_optimizer.execution.journal import Journal
+from digitalmodel_optimizer.execution.staging import (
+    FOLDER_PREFIX,
+    JOURNAL_NAME,
+    Staging,
+    batch_identifier,
+)
 
 
 def file(folder: Path, index: int, content: str = "sim") -> SimulationFile:
@@ -55,6 +63,7 @@ def test_it_also_wins_in_the_run_that_takes_up_an_interrupted_one(tmp_path: Path
     later = result(tmp_path, 1, "a.csv", "text 1")
     staging.publish(later)
     staging.note(later)
+    staging.close()
     resumed = Staging(str(tmp_path), "abc")
     assert set(resumed.noted([file(tmp_path, 0), file(tmp_path, 1)])) == {1}
     resumed.publish(result(tmp_path, 0, "a.csv", "text 0"))
@@ -95,12 +104,19 @@ def test_a_finished_file_is_found_again_as_long_as_nothing_changed(tmp_path: Pat
     done = result(tmp_path, 0, "a.csv", "one")
     staging.publish(done)
     staging.note(done)
+    staging.close()
     files = [file(tmp_path, 0), file(tmp_path, 1)]
     assert staging.noted(files) == {0: done}
 
-    (tmp_path / "a.csv").write_text("somebody wrote here")
+    output = tmp_path / "a.csv"
+    written = output.stat()
+    output.write_text("somebody wrote here")
     assert staging.noted(files) == {}
-    (tmp_path / "a.csv").write_text("one")
+    output.write_text("two")  # by another batch: as long, but it is not ours
+    os.utime(output, ns=(written.st_atime_ns, written.st_mtime_ns + 1_000_000))
+    assert staging.noted(files) == {}
+    output.write_text("one")
+    os.utime(output, ns=(written.st_atime_ns, written.st_mtime_ns))
     assert staging.noted(files) == {0: done}
     Path(files[0].path).write_text("a new simulation")
     assert staging.noted(files) == {}
@@ -108,17 +124,34 @@ def test_a_finished_file_is_found_again_as_long_as_nothing_changed(tmp_path: Pat
 
 def test_a_note_that_cannot_be_read_is_no_note(tmp_path: Path) -> None:
     staging = Staging(str(tmp_path), "abc")
-    Path(staging.folder, "done-0.pickle").write_bytes(b"half a pick")
+    Path(staging.folder, JOURNAL_NAME).write_bytes(b"half a pick")
     assert staging.noted([file(tmp_path, 0)]) == {}
+
+
+def test_a_note_that_was_cut_off_costs_no_other(tmp_path: Path) -> None:
+    staging = Staging(str(tmp_path), "abc")
+    results = [FileResult(file(tmp_path, index)) for index in range(3)]
+    for done in results[:2]:
+        staging.note(done)
+    staging.close()
+    journal = Path(staging.folder, JOURNAL_NAME)
+    journal.write_bytes(journal.read_bytes()[:-5])
+    files = [done.file for done in results]
+
+    resumed = Staging(str(tmp_path), "abc")
+    assert resumed.noted(files) == {0: results[0]}
+    resumed.note(results[2])
+    assert resumed.noted(files) == {0: results[0], 2: results[2]}
+    resumed.remove()
 
 
 def test_attempts_are_dropped_and_notes_kept(tmp_path: Path) -> None:
     staging = Staging(str(tmp_path), "abc")
     done = result(tmp_path, 0, "a.csv", "one")
     staging.note(done)
-    staging.drop_attempts()
+    staging.close()
     assert not Path(done.outputs[0].staged).exists()
-    assert Path(staging.folder, "done-0.pickle").exists()
+    assert Path(staging.folder, JOURNAL_NAME).exists()
     staging.remove()
     assert not list(tmp_path.glob(f"{FOLDER_PREFIX}*"))
 
@@ -128,3 +161,22 @@ def test_the_same_batch_has_the_same_identifier() -> None:
     assert batch_identifier(parts) == batch_identifier([*parts])
     assert batch_identifier(parts) != batch_identifier([*parts, "other"])
     assert batch_identifier(["ab", "c"]) != batch_identifier(["a", "bc"])
+
+
+def test_a_record_of_which_the_system_takes_a_part_is_written_to_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Reluctant(io.FileIO):
+        def write(self, data: Any) -> int:
+            return super().write(bytes(data[:7]))
+
+    def reluctant(path: Path, mode: str, **_: Any) -> io.FileIO:
+        return Reluctant(path, mode)
+
+    journal = Journal(tmp_path / "journal")
+    with monkeypatch.context() as patch:
+        patch.setattr("digitalmodel_optimizer.execution.journal.open", reluctant, raising=False)
+        for record in ("a" * 100, "b" * 100):
+            journal.add(record)
+        journal.close()
+    assert list(journal.records()) == ["a" * 100, "b" * 100]

@@ -173,3 +173,38 @@ def test_interpreter_start_costs_less_than_a_millisecond() -> None:
         for _ in range(5)
     ]
     assert min(seconds) < 0.001
+
+
+PTH = Path(__file__).parents[2] / "src/activation/digitalmodel_optimizer.pth"
+
+
+def import_a_host(folder: Path, *options: str, **modules: str) -> subprocess.CompletedProcess[str]:
+    """Import a host of one line, and ``modules``, in an interpreter that has read the .pth file."""
+    for name, source in {"digitalmodel": "print('the host')", **modules}.items():
+        (folder / f"{name}.py").write_text(source)
+    code = (
+        f"import sys; sys.path.insert(0, {str(folder)!r})\n{PTH.read_text()}\nimport digitalmodel"
+    )
+    return subprocess.run(
+        [sys.executable, *options, "-c", code],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_host_can_be_imported_when_the_project_is_gone_but_for_its_pth_file(
+    tmp_path: Path,
+) -> None:
+    """As when the folder of an editable installation has been moved."""
+    done = import_a_host(tmp_path, "-S", "-E")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "the host\n", "")
+
+
+def test_a_host_can_be_imported_when_the_project_cannot(tmp_path: Path) -> None:
+    done = import_a_host(tmp_path, wrapt="raise RuntimeError('out of order')")
+    assert (done.returncode, done.stdout) == (0, "the host\n")
+    assert (
+        "it cannot be used (RuntimeError: out of order); the engine runs untouched" in done.stderr
+    )

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from batches import END_A, backend, column, configuration, series, write
-from host_process import HostProcess, Outcome, first_difference, hashes, without_inputs
+from batches import ALL_STATISTICS, END_A, backend, column, configuration, series, write
+from host_process import HostProcess, Outcome, csv_files, first_difference, hashes, without_inputs
 
 SUMMARY = [
     ("main", [column("x", "FST1", "X"), column("t", "Mooring1", "Effective Tension", **END_A)])
@@ -116,7 +116,7 @@ def test_a_full_disk_stops_the_batch_and_leaves_nothing_half_written(
     found = plugin_host.run(cfg, file_size_limit=50_000)
     assert found.error is not None
     assert found.error.startswith("OutputError: ")
-    assert "cannot write" in found.error
+    assert f"cannot write {tmp_path / 'run' / 'results'}/large_" in found.error
     whole = {key: value for key, value in found.files.items() if not key.startswith(".")}
     assert whole.keys() >= {"case_0_motions.csv", "case_1_motions.csv"}
     assert all(expected.files[key] == content for key, content in whole.items())
@@ -127,3 +127,34 @@ def test_a_full_disk_stops_the_batch_and_leaves_nothing_half_written(
     assert again.error is None
     assert first_difference(expected.files, again.files) is None
     assert "finished by an interrupted run before" in " ".join(again.output.split())
+
+
+def test_tables_before_the_one_that_the_engine_fails_on_are_there_and_the_report_is_told(
+    plain_host: HostProcess, plugin_host: HostProcess, sims: list[Path], tmp_path: Path
+) -> None:
+    """The engine takes a column for dates whose first value is one."""
+    mixed = [
+        write(tmp_path / "sim", f"mixed_{place}", sea={"data": {"Kind": (kind,)}})
+        for place, kind in enumerate(("2024-05-01", "text"))
+    ]
+    summary = [
+        *SUMMARY,
+        ("broken", [column("kind", "Environment", ["Kind", 0], "GetData")]),
+        ("never", [column("x", "FST1", "X")]),
+    ]
+    cfg = configuration(
+        tmp_path / "run",
+        mixed,
+        summary,
+        SERIES,
+        statistics=ALL_STATISTICS,
+        parallel={"use_processes": False},
+    )
+    expected = plain_host.run(cfg)
+    assert expected.error is not None
+    found = plugin_host.run(cfg)
+    assert found.error == expected.error
+    assert "batch_main.csv" in expected.files
+    assert "batch_never.csv" not in expected.files
+    assert first_difference(csv_files(expected.files), csv_files(found.files)) is None
+    assert "2 files in" in found.output

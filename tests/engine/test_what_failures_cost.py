@@ -109,7 +109,8 @@ def test_an_object_that_one_model_lacks_costs_that_file(
 ) -> None:
     lacking = write(tmp_path / "sim", "lacking", without=("Mooring1",))
     found = suffers([sims[0], lacking, sims[1]], [lacking], {"use_processes": False})
-    assert "'NoneType' object has no attribute 'name'" in (found.error or "")
+    told = found.error or ""
+    assert "'NoneType' object has no attribute 'name' (the model has no object Mooring1)" in told
 
 
 def crash(pattern: str, folder: Path, times: int | None = None) -> dict[str, Any]:

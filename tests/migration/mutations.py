@@ -97,8 +97,8 @@ def hold(kind: str, raw: bytes, wanted: Choice, folder: Path) -> str:
 def _hold_meaning(raw: bytes, after: bytes, edits: int) -> None:
     try:
         before = list(yaml.safe_load_all(raw))
-    except (yaml.YAMLError, ValueError, UnicodeDecodeError, RecursionError, OverflowError):
-        return  # the host could not read it before either
+    except (yaml.YAMLError, ValueError, LookupError, RecursionError, OverflowError):
+        return  # the host could not read it before either: !!int "" is an IndexError there
     changed = differences(before, list(yaml.safe_load_all(after)))
     # Hidden duplicates do not show; an aliased value shows at each of its places.
     assert changed or edits

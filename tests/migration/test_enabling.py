@@ -37,6 +37,20 @@ FLOW = "meta: {library: digitalmodel, basename: orcaflex_post_process}\n"
             "{orcaflex: {parallel: {enabled: True}}, "
             "library: digitalmodel, basename: orcaflex_post_process}",
         ),
+        (  # where keys are in double quotes, as JSON has it
+            '{\n  "basename": "orcaflex_post_process",\n  "orcaflex": {"parallel": {"x": 1}}\n}\n',
+            '{\n  "basename": "orcaflex_post_process",\n'
+            '  "orcaflex": {"parallel": {"enabled": true, "x": 1}}\n}\n',
+        ),
+        (
+            '{\n  "basename": "orcaflex_post_process"\n}',
+            '{"orcaflex": {"parallel": {"enabled": true}},\n'
+            '  "basename": "orcaflex_post_process"\n}',
+        ),
+        (  # an anchor that nobody uses
+            META + "orcaflex: &o\n  x: 1\n",
+            META + "orcaflex: &o\n  parallel:\n    enabled: True\n  x: 1\n",
+        ),
         (  # identity last: above the first key, below the head of the file
             "# head\nfile_management: {flag: True}\n" + META,
             "# head\norcaflex:\n  parallel:\n    enabled: True\n"
@@ -70,9 +84,30 @@ def test_files_that_have_it_or_are_no_post_processing_are_left_alone(text: str) 
     assert check_noop(text, chosen=ENABLE) == []
 
 
-def test_switched_off_stays_off() -> None:
-    text = META + "orcaflex: {parallel: {enabled: False}}\n"
-    assert notes(check_noop(text, chosen=ENABLE)) == ["enable-plugins"]
+@pytest.mark.parametrize("value", ["False", "'no'", "0", "", "~"])
+def test_switched_off_stays_off_and_is_said(value: str) -> None:
+    text = META + f"orcaflex: {{parallel: {{enabled: {value}}}}}\n"
+    for more in ("", "---\nfile_management: {flag: True}\n"):
+        assert notes(check_noop(text + more, chosen=ENABLE)) == ["enable-plugins"]
+
+
+def test_of_documents_that_the_host_lays_over_each_other_one_gets_the_block() -> None:
+    block = "  parallel:\n    enabled: True\n"
+    for more in ("---\nx: 1\n", "---\n# nothing\n"):
+        before = FLOW + "a: 1\n" + more
+        after = FLOW + f"orcaflex:\n{block}a: 1\n" + more
+        check_transformed(before, after, chosen=ENABLE)
+    before = META + "---\norcaflex:\n  postprocess: {}\n"
+    check_transformed(before, before.replace("  post", f"{block}  post"), chosen=ENABLE)
+    assert check_noop(META + "---\norcaflex: {parallel: {enabled: True}}\n", chosen=ENABLE) == []
+
+
+def test_an_ignore_comment_at_the_key_keeps_the_block_out() -> None:
+    for key in (
+        "# digitalmodel-optimizer: ignore[enable-plugins] no\norcaflex:\n",
+        "orcaflex:  # digitalmodel-optimizer: ignore\n",
+    ):
+        assert check_noop(META + key + "  postprocess: {}\n", chosen=ENABLE) == []
 
 
 @pytest.mark.parametrize(
@@ -82,6 +117,7 @@ def test_switched_off_stays_off() -> None:
         (META + "orcaflex: [1]\n", "holds no block"),
         (META + "o: &o {x: 1}\norcaflex: *o\n", "is an alias"),
         (META + "orcaflex: &o {x: 1}\nb: *o\n", "may be shared"),
+        (META + "d: &d {parallel: {x: 1}}\norcaflex: {<<: *d}\nb: {<<: *d}\n", "shared by a merge"),
         (META + "orcaflex:\n  ? parallel\n  : x: 1\n", "no line of its own"),
         (META + "a: {{ x }}\n", "rendered first"),
     ],

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from changes import OURS, choice
 
-from digitalmodel_optimizer_migration import Filters, MigrationError, Request, Tally, migrate
+from digitalmodel_optimizer_migration import (
+    Filters,
+    MigrationError,
+    Request,
+    Tally,
+    migrate,
+    plan,
+    walk,
+)
 from digitalmodel_optimizer_migration.data import Choice, Counts
 from digitalmodel_optimizer_migration.pool import plans
 from digitalmodel_optimizer_migration.walk import find_files
@@ -45,6 +54,20 @@ def test_gitignore_files_are_heeded_as_git_does(tmp_path: Path) -> None:
     assert found(tmp_path) == ["a.yml", "keep/d.yml", "x/f.yml"]
     # From a folder within, the files above it count too.
     assert found(tmp_path / "keep") == ["d.yml"]
+
+
+@pytest.mark.parametrize("line", ["!", "/", "a\\", "//", "[a-"])
+def test_a_line_that_is_no_pattern_leaves_the_others(tmp_path: Path, line: str) -> None:
+    tree(tmp_path, "a.yml", "b.yml", "c/b.yml")
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".gitignore").write_text(f"# ours\n\n{line}\nb.yml\n")
+    assert found(tmp_path) == ["a.yml"]
+
+
+def test_a_filter_that_is_no_pattern_is_said(tmp_path: Path) -> None:
+    for filters in (Filters(include=("*.yml", "!")), Filters(exclude=("!",))):
+        with pytest.raises(MigrationError, match="'!' is no pattern"):
+            list(find_files(str(tmp_path), filters, Counts()))
 
 
 def test_what_git_ignores_elsewhere_is_ignored(
@@ -109,6 +132,56 @@ def test_binary_huge_and_unreadable_files_are_skipped_with_a_count(tmp_path: Pat
     }
 
 
+def test_what_may_not_be_read_is_a_failure_and_the_rest_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree(tmp_path, "a.yml", "closed/b.yml", "secret.yml")
+    scan, read = os.scandir, open
+
+    def scandir(path: str) -> object:
+        if str(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied")
+        return scan(path)
+
+    def opened(path: str, mode: str) -> object:
+        if str(path).endswith("secret.yml"):
+            raise PermissionError(13, "Permission denied")
+        return read(path, mode)
+
+    monkeypatch.setattr(walk.os, "scandir", scandir)
+    monkeypatch.setattr(plan, "open", opened, raising=False)
+    tally = Tally()
+    (done,) = migrate([str(tmp_path)], Request(choice(), jobs=1), tally)
+    assert Path(done.plan.path).name == "a.yml"
+    assert tally.exit_status == 2
+    assert tally.failures == [
+        f"{tmp_path / name} cannot be read: Permission denied" for name in ("closed", "secret.yml")
+    ]
+
+
+def test_what_vanishes_while_it_is_looked_for_stops_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree(tmp_path, "a.yml", "b/c.yml", "d.yml")
+    scan = os.scandir
+
+    @contextlib.contextmanager
+    def scandir(path: str) -> Iterator[Iterator[os.DirEntry[str]]]:
+        with scan(path) as entries:
+            listed = list(entries)
+            (tmp_path / "a.yml").unlink(missing_ok=True)
+            if (tmp_path / "b").exists():
+                (tmp_path / "b" / "c.yml").unlink()
+                (tmp_path / "b").rmdir()
+            yield iter(listed)
+
+    monkeypatch.setattr(walk.os, "scandir", scandir)
+    tally = Tally()
+    (done,) = migrate([str(tmp_path)], Request(choice(), jobs=1), tally)
+    assert Path(done.plan.path).name == "d.yml"
+    assert tally.exit_status == 1
+
+
 def test_a_path_that_is_not_there_says_which_is_meant(tmp_path: Path) -> None:
     tree(tmp_path, "dm_fsts.yml")
     with pytest.raises(MigrationError, match=r"did you mean .*dm_fsts\.yml\?"):
@@ -127,6 +200,9 @@ def test_what_is_neither_file_nor_folder_is_said(tmp_path: Path) -> None:
 def test_a_file_that_is_named_twice_counts_once(tmp_path: Path) -> None:
     tree(tmp_path, "a.yml")
     paths = [str(tmp_path), str(tmp_path / "a.yml")]
+    if os.name != "nt":
+        (tmp_path / "link").symlink_to(tmp_path)
+        paths.append(str(tmp_path / "link"))
     assert len(list(migrate(paths, Request(choice()), Tally()))) == 1
 
 

@@ -58,6 +58,7 @@ def test_each_way_to_give_a_number(line: str, line_end: str) -> None:
         "text = 'run(threads=30)'  # threads=30",
         "run(threads=30)  # noqa",
         "run(threads=30)  # noqa: E501, python-threads",
+        "run(threads=30)  # noqa : E501 python-threads",
         "run(threads=30)  # digitalmodel-optimizer: ignore[python-threads] measured",
         "# digitalmodel-optimizer: ignore\nrun(threads=30)",
     ],

@@ -67,6 +67,25 @@ def test_git_applies_the_patch_to_the_same_bytes_as_write(
     assert migrate("--check", ".", folder=tmp_path / "patched").returncode == 0
 
 
+def test_git_applies_the_patch_wherever_in_a_repository_it_was_made(
+    repository: Callable[..., Path], git: Git, migrate: Migrate, tmp_path: Path
+) -> None:
+    # git passes over names from another folder on without a word, or takes one file for another.
+    names = ("a.yml", "sub/a.yml", "sub/sub/a.yml", "..a.yml", "sub/..b/c.yml")
+    top = repository(tmp_path / "top", dict.fromkeys(names, OLD))
+    repository(top / "sub" / "inner", {"a.yml": OLD})
+    for folder, asked, count in ((top / "sub", ".", 4), (top, "sub", 4), (tmp_path, "top", 6)):
+        git(top, "checkout", "--quiet", ".")
+        (top / "sub" / "inner" / "a.yml").write_text(OLD)
+        done = migrate(asked, folder=folder)
+        assert done.stdout.count(b"diff --git") == count
+        git(folder, "apply", "-", given=done.stdout)
+        assert migrate("--check", asked, folder=folder).returncode == 0
+    git(top, "checkout", "--quiet", ".")
+    elsewhere = repository(tmp_path / "elsewhere", {"a.txt": ""})
+    assert b"+++ b/sub/sub/a.yml\n" in migrate(str(top / "sub"), folder=elsewhere).stdout
+
+
 def test_exit_statuses(migrate: Migrate, tmp_path: Path) -> None:
     write(tmp_path, {"a.yml": OLD.encode()})
     (tmp_path / "empty").mkdir()
@@ -102,6 +121,15 @@ def test_words_name_file_line_and_column_within_80_columns(
     words = done.stderr.decode()
     assert "1 file looked at, 1 would change, 0 refused" in words
     assert max(map(len, words.splitlines())) <= 80
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names are plainer there")
+def test_a_name_cannot_break_the_line_or_steer_the_terminal(
+    migrate: Migrate, tmp_path: Path
+) -> None:
+    write(tmp_path, {"\n::error::x\x1b[1m é\\.yml": OLD.encode()})
+    (line,) = migrate("--check", ".").stdout.decode().splitlines()
+    assert line.startswith("\\n::error::x\\x1b[1m é\\.yml:5:14: would change: ")
 
 
 def test_json(migrate: Migrate, tmp_path: Path) -> None:

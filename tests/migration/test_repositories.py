@@ -117,6 +117,16 @@ def test_a_commit_takes_up_what_a_stopped_run_wrote_and_nothing_else(
     assert git(top, "status", "--porcelain") == ""
 
 
+def test_what_a_stopped_run_wrote_does_not_make_a_tree_dirty(
+    repository: Make, migrate: Migrate, tmp_path: Path
+) -> None:
+    top = repository(tmp_path / "repo", FILES)
+    assert migrate("--write", str(top / "dm_fsts.yml")).returncode == 0
+    assert migrate("--write", "--set", "orcaflex.parallel.threads=9", str(top)).returncode == 3
+    assert migrate("--write", str(top)).returncode == 0
+    assert (top / "sub/dir ä/dm fsts.yml").read_text() == OLD.replace("30", "15")
+
+
 def test_where_a_commit_cannot_be_made_nothing_is_written(
     repository: Make, git: Git, migrate: Migrate, tmp_path: Path
 ) -> None:
@@ -176,7 +186,7 @@ def test_a_journal_lets_a_stopped_run_go_on(
 
     journal.write_bytes(b"".join(lines[:2]) + lines[2][:9])  # stopped while writing a line
     (tmp_path / "one" / "dm_fsts.yml").write_text(OLD)
-    (tmp_path / "two" / "dm_fsts.yml").write_text(OLD)
+    (tmp_path / "two" / "dm_fsts.yml").write_text(OLD + "# mine\n")
     done = migrate(*words, "--allow-dirty")
     assert done.returncode == 2  # other options, another run
     assert b"other options" in done.stderr
@@ -185,6 +195,11 @@ def test_a_journal_lets_a_stopped_run_go_on(
     assert (tmp_path / "one" / "dm_fsts.yml").read_text() == OLD  # as the journal says
     assert done.returncode == 3  # two is dirty now
     assert len(journal.read_bytes().splitlines()) == 4
+    (tmp_path / "two" / "dm_fsts.yml").write_text(OLD)
+    done = migrate(*words)
+    assert done.returncode == 0  # what was refused is looked into again
+    assert b"done before, as the journal says: 2 repositories" in done.stderr
+    assert (tmp_path / "two" / "dm_fsts.yml").read_text() == OLD.replace("30", "15")
 
     journal.write_text("something else\n")
     done = migrate(*words)

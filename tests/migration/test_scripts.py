@@ -12,6 +12,7 @@ from changes import check_noop, notes
         "python -m digitalmodel dm_fsts.yml --workers 30",
         "python -m digitalmodel dm_fsts.yml --workers=30 --label x",
         "python -m digitalmodel dm_fsts.yml --threads\t30",
+        'python -m digitalmodel dm_fsts.yml --workers "30"',
         "REM digitalmodel\r\ncall run.bat --max-workers 30",
         "Set `threads: 30` in digitalmodel's configuration.",
         "    max_workers: 30  # orcaflex",

@@ -48,6 +48,21 @@ def test_a_name_may_be_as_long_as_the_system_takes(path: Path) -> None:
     assert long.read_bytes() == NEW
 
 
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="root gives away")
+def test_a_file_whose_owner_cannot_be_kept_is_refused(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forbidden(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    os.chown(path, 1, 1)
+    monkeypatch.setattr(writing.os, "chown", forbidden)
+    with pytest.raises(RefusedError, match="owner and group could not be kept"):
+        write_plan(plan_file(str(path), choice()))
+    assert path.read_bytes() == OLD
+    assert len(list(path.parent.iterdir())) == 1
+
+
 def test_a_backup_is_the_file_as_it_was_and_replaces_none(path: Path) -> None:
     for _ in range(2):
         path.write_bytes(OLD)
@@ -55,6 +70,17 @@ def test_a_backup_is_the_file_as_it_was_and_replaces_none(path: Path) -> None:
     names = sorted(item.name for item in path.parent.iterdir())
     assert names == ["dm_fsts.yml", "dm_fsts.yml.bak", "dm_fsts.yml.bak2"]
     assert path.with_name("dm_fsts.yml.bak2").read_bytes() == OLD
+
+
+def test_a_backup_that_is_stopped_is_no_backup(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(writing.shutil, "copystat", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        write_plan(plan_file(str(path), choice()), backup=True)
+    assert [item.name for item in path.parent.iterdir()] == [path.name]
+    assert path.read_bytes() == OLD
 
 
 def test_a_file_that_changed_in_between_is_refused(path: Path) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from digitalmodel_optimizer.bench.suites import Suite, write_simulation
-from digitalmodel_optimizer.bench.users_files import inputs
+from digitalmodel_optimizer.bench.users_files import inputs, layered, other_work
 from digitalmodel_optimizer.contract import BYTES_PER_MB, OptimizerError
 from digitalmodel_optimizer.demo.study import BASENAME, base_configuration
 from digitalmodel_optimizer.yaml_files import TEST_DATA, find_base, read_mapping
@@ -33,7 +33,7 @@ class BenchError(OptimizerError):
 
 @dataclass(frozen=True)
 class Batch:
-    """A batch to run: where its simulation files are, and its configuration.
+    """A batch to run: its simulation files, and its configuration.
 
     ``config`` is the text of the YAML file that the host is given, ``others`` what else has to
     stand beside it, by relative path. ``overrides`` is laid over the configuration on the host's
@@ -42,7 +42,6 @@ class Batch:
 
     name: str
     words: str
-    folder: Path
     files: tuple[Path, ...]
     config: bytes
     others: Mapping[str, bytes] = field(default_factory=dict)
@@ -52,6 +51,11 @@ class Batch:
     @property
     def sizes_mb(self) -> tuple[float, ...]:
         return tuple(path.stat().st_size / BYTES_PER_MB for path in self.files)
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """Where the simulation files are."""
+        return tuple(dict.fromkeys(path.parent for path in self.files))
 
     @property
     def stems(self) -> frozenset[str]:
@@ -66,9 +70,17 @@ class Batch:
             path.write_bytes(content)
         return name
 
-    def state(self) -> dict[str, tuple[int, int]]:
-        """Size and time of each simulation file, to see that none was touched."""
-        return {str(p): (p.stat().st_size, p.stat().st_mtime_ns) for p in self.files}
+    def state(self) -> dict[str, tuple[int, int, int] | None]:
+        """Size, time and number of each simulation file, to see that none was touched."""
+        return {str(path): _state(path) for path in self.files}
+
+
+def _state(path: Path) -> tuple[int, int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_size, found.st_mtime_ns, found.st_ino
 
 
 def default_folder() -> Path:
@@ -94,7 +106,6 @@ def made_batch(suite: Suite, folder: Path, say: Callable[[str], None]) -> Batch:
     return Batch(
         name=suite.name,
         words=suite.words,
-        folder=simulations,
         files=tuple(sorted(simulations.glob("*.sim"))),
         config=_yaml(suite.configuration(str(simulations))),
         others=others,
@@ -143,36 +154,48 @@ def _yaml(content: Mapping[str, Any]) -> bytes:
     return stream.getvalue()
 
 
-def users_batch(config: Path, folder: Path | None) -> Batch:
+def users_batch(config: Path, folder: Path | None, most_files: int | None = None) -> Batch:
     """A user's own batch, its outputs turned away from where the user has them.
 
     The configuration is copied as it is; what has to differ (where the inputs are, where outputs
     go) is laid over it on the host's command line. Nothing is written in the user's folders.
 
     :param folder: simulation files in place of those that the configuration names.
-    :raises OptimizerError: the configuration cannot be read, or names no simulation files.
+    :param most_files: at most so many of them, evenly taken.
+    :raises OptimizerError: the configuration cannot be read, names no simulation files, or asks
+        for more than post-processing.
     """
     content = read_mapping(config)
-    sims, override = inputs(config, content, folder)
-    if not sims:
-        where = folder or content.get("file_management", {}).get("input_directory") or config.parent
-        raise BenchError(f"there are no .sim files for {config.name} in {where}")
-    others = {}
-    basename = str(content.get("basename") or content.get("meta", {}).get("basename"))
+    basename = str(content.get("basename") or layered([content], "meta").get("basename"))
     base = find_base(basename)
+    others: dict[str, bytes] = {}
+    # The host reads the text of the default file below that of the user's: its keys come last.
+    layers = [*([read_mapping(base)] if base else []), content]
+    named = content.get("default_yaml")
+    if isinstance(named, str):
+        layers.append(read_mapping(Path(named)))
+        if not os.path.isabs(named) and ".." not in Path(named).parts:
+            others[named] = Path(named).read_bytes()
+    more = ", ".join(other_work(layers))
+    if more:
+        raise BenchError(
+            f"{config.name} asks for more than post-processing: {more}; switch that off in a copy, "
+            "since bench only reads simulation files"
+        )
+    managed = layered(layers, "file_management")
+    sims, override = inputs(config, managed, folder, most_files)
+    if not sims:
+        where = folder or managed.get("input_directory") or config.parent
+        raise BenchError(f"there are no .sim files for {config.name} in {where}")
     if base is None:
         raise BenchError(
             f"{config.name}: from this folder the host finds no base configuration for {basename}; "
             "start this in the folder where you start python -m digitalmodel"
         )
     others[str(TEST_DATA / base.name)] = base.read_bytes()
-    named = content.get("default_yaml")
-    if isinstance(named, str) and not os.path.isabs(named) and ".." not in Path(named).parts:
-        others[named] = Path(named).read_bytes()
     return Batch(
         name=config.stem,
         words=f"{config.name} as it is",
-        folder=sims[0].parent,
         files=tuple(sims),
         config=config.read_bytes(),
         others=others,

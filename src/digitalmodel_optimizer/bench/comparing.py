@@ -64,8 +64,22 @@ def _compare(baseline: Result, result: Result) -> Iterator[Finding]:
             compared += 1
             yield from _counts(suite.name, older, item, other_versions)
             yield from _times(before, suite, older, item, same_machine)
+    yield from _gone(baseline, result)
     if not compared:
         yield Finding("", "", "nothing in common with the baseline: nothing was compared", bad=True)
+
+
+def _gone(baseline: Result, result: Result) -> Iterator[Finding]:
+    """What only the baseline has, so that nobody takes it for compared."""
+    for before in baseline.suites:
+        suite = result.get(before.name)
+        if suite is None:
+            yield Finding(before.name, "", "in the baseline, not measured now")
+            continue
+        for item in before.measured:
+            if suite.get(item.name) is None:
+                why = suite.skipped.get(item.name, "not measured now")
+                yield Finding(suite.name, item.name, f"in the baseline, {why}")
 
 
 def _other_versions(baseline: Result, result: Result) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import struct
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -42,20 +42,23 @@ class Counts:
 
 
 def counting_environment(
-    environment: Mapping[str, str], folder: Path, inputs: Path, work: Path
+    environment: Mapping[str, str], folder: Path, inputs: Sequence[Path], work: Path
 ) -> dict[str, str]:
-    """``environment`` for a run whose processes leave their counts in ``folder``."""
+    """``environment`` for a run whose processes leave their counts in ``folder``.
+
+    :param inputs: the folders of the simulation files.
+    """
     inherited = environment.get("PYTHONPATH", os.environ.get("PYTHONPATH"))
     places = [str(FOLDER), *([inherited] if inherited else [])]
     return {
         **environment,
         "PYTHONPATH": os.pathsep.join(places),
         FOLDER_VARIABLE: str(folder),
-        WATCHED_VARIABLE: os.pathsep.join([str(inputs), str(work)]),
+        WATCHED_VARIABLE: "\n".join(map(str, (work, *inputs))),
     }
 
 
-def read_counts(folder: Path, results: Path, inputs: Path) -> Counts:
+def read_counts(folder: Path, results: Path, inputs: Sequence[Path]) -> Counts:
     """The counts that processes left in ``folder``, and those of the outputs in ``results``."""
     sums: Counter[str] = Counter()
     for names in sorted(folder.glob("*.names")):
@@ -63,7 +66,9 @@ def read_counts(folder: Path, results: Path, inputs: Path) -> Counts:
         for slot, name in enumerate(names.read_text(encoding="utf-8").splitlines()):
             sums[name] += struct.unpack_from("<Q", numbers, 8 * slot)[0]
     outputs = [path for path in results.rglob("*") if path.is_file()]
-    places = [str(results.parent).encode(), str(inputs).encode()]
+    # Longer ones first, since one may lie in another.
+    folders = sorted((results.parent, *inputs), key=lambda path: -len(str(path)))
+    places = [str(path).encode() for path in folders]
     return Counts(
         native_calls={
             name.removeprefix(_NATIVE): count

@@ -114,13 +114,22 @@ def simulate(
     :param most: up to how many ``adjust``, which is asked once a second, may raise them.
     :raises OptimizerError: simpy is not installed.
     """
+    simpy = demand_simpy()
+    return _Run(simpy, sizes_mb, workers, machine, costs, ready, most or workers, adjust).result()
+
+
+def demand_simpy() -> Any:
+    """The library of events.
+
+    :raises OptimizerError: it is not installed.
+    """
     try:
         import simpy
     except ImportError as error:
         raise OptimizerError(
             "the model of a machine needs simpy; pip install digitalmodel-optimizer[bench]"
         ) from error
-    return _Run(simpy, sizes_mb, workers, machine, costs, ready, most or workers, adjust).result()
+    return simpy
 
 
 class _Run:

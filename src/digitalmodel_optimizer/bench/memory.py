@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,10 @@ _BUDGET_MB = 1.3 * (2.5 * _BUDGET_FILE_MB + 200.0)
 _MOST_SAMPLES = 300
 # What a process takes on its way to its first files says nothing of growth.
 _SETTLED_SHARE = 0.2
+MOST_GROWTH_MB_PER_1000 = 0.5
+"""A worker that grows by more has a leak: a process of 100 MB varies by less from one look to the
+next, and ten thousand files then still add less than 5 MB."""
+_LEAST_FILES = 1000
 
 
 @dataclass(frozen=True)
@@ -50,15 +54,26 @@ class Point:
 
 @dataclass(frozen=True)
 class Budget:
-    """A run whose memory budget is less than the batch wants."""
+    """A run whose memory budget is less than the batch wants.
+
+    ``workers_mb`` is the peak of all processes but the host's own, which the budget is for;
+    ``memory_mb`` that of the whole tree.
+    """
 
     budget_mb: float
     asked_workers: int
     workers: int
     failed: int
     memory_mb: float
+    workers_mb: float
     same: bool
     reasons: tuple[str, ...]
+
+    @property
+    def held(self) -> bool:
+        """Fewer workers, no more memory than the budget, and no file lost to it."""
+        fewer = self.workers < self.asked_workers
+        return fewer and not self.failed and self.workers_mb <= self.budget_mb
 
 
 @dataclass(frozen=True)
@@ -79,6 +94,13 @@ class Growth:
     parent_mb_per_1000: float
     samples: tuple[Sample, ...]
 
+    @property
+    def steady(self) -> bool | None:
+        """Whether the worker kept its size; None where too few files ran to tell."""
+        if self.files < _LEAST_FILES:
+            return None
+        return self.worker_mb_per_1000 <= MOST_GROWTH_MB_PER_1000
+
 
 @dataclass(frozen=True)
 class MemoryResult:
@@ -94,10 +116,11 @@ class MemoryResult:
 
     @property
     def sound(self) -> bool:
-        """Every output as the engine's, and no file lost to the budget."""
-        budget = self.budget
-        kept = budget is None or (budget.same and not budget.failed)
-        return kept and all(item.same for item in self.points)
+        """Every output as the engine's, the budget held, no growth over many files."""
+        budget, growth = self.budget, self.growth
+        kept = budget is None or (budget.same and budget.held)
+        steady = growth is None or growth.steady is not False
+        return kept and steady and all(item.same for item in self.points)
 
 
 def study_memory(
@@ -109,52 +132,51 @@ def study_memory(
     workers: Sequence[int],
     budget: bool,
     growth: int,
-) -> MemoryResult:
-    """The parts that are asked for; ``growth`` is a number of files, 0 leaves it out."""
-    return MemoryResult(
-        schema=SCHEMA,
-        command=command,
-        machine=describe_machine(),
-        versions=versions(),
-        points=tuple(measure_peaks(sizes_mb, workers, folder, work, say)),
-        budget=measure_budget(folder, work, say) if budget else None,
-        growth=measure_growth(growth, folder, work, say) if growth else None,
-    )
+) -> Iterator[MemoryResult]:
+    """The parts that are asked for, after each of them all that is known; the last one is whole.
+
+    :param growth: a number of files, 0 leaves it out.
+    """
+    result = MemoryResult(SCHEMA, command, describe_machine(), versions())
+    for size_mb in sizes_mb if workers else ():
+        points = measure_peaks(size_mb, workers, folder, work, say)
+        result = replace(result, points=(*result.points, *points))
+        yield result
+    if budget:
+        result = replace(result, budget=measure_budget(folder, work, say))
+        yield result
+    if growth:
+        yield replace(result, growth=measure_growth(growth, folder, work, say))
 
 
 def measure_peaks(
-    sizes_mb: Sequence[float],
+    size_mb: float,
     workers: Sequence[int],
     folder: Path,
     work: Path,
     say: Callable[[str], None],
-) -> list[Point]:
-    """One run of each way at each size: the engine, and plain joblib and plugins by workers."""
-    points = []
+) -> Iterator[Point]:
+    """One run of each way at a size: the engine, and plain joblib and plugins by workers."""
     ways = [ENGINE]
     for number in workers:
         ways += [plain_joblib(number), fixed_workers(number)]
-    for size_mb in sizes_mb:
-        suite = Suite(f"memory-{size_mb:g}", "memory", (size_mb,) * _FILES, _DURATION_S)
-        bench = Bench(made_batch(suite, folder, say), work / suite.name)
-        for way in ways:
-            say(f"{size_mb:g} MB: {way.name}")
-            once = bench.run(way)
-            used = once.run.usage
-            points.append(
-                Point(
-                    size_mb=size_mb,
-                    configuration=way.name,
-                    workers=way.workers or 1,
-                    memory_mb=used.memory_mb,
-                    worker_mb=used.worker_mb,
-                    processes=used.processes,
-                    loop_s=once.run.loop_s or 0.0,
-                    same=not once.differences,
-                )
-            )
-        shutil.rmtree(bench.work, ignore_errors=True)
-    return points
+    suite = Suite(f"memory-{size_mb:g}", "memory", (size_mb,) * _FILES, _DURATION_S)
+    bench = Bench(made_batch(suite, folder, say), work / suite.name)
+    for way in ways:
+        say(f"{size_mb:g} MB: {way.name}")
+        once = bench.run(way)
+        used = once.run.usage
+        yield Point(
+            size_mb=size_mb,
+            configuration=way.name,
+            workers=way.workers or 1,
+            memory_mb=used.memory_mb,
+            worker_mb=used.worker_mb,
+            processes=used.processes,
+            loop_s=once.run.loop_s or 0.0,
+            same=not once.differences,
+        )
+    shutil.rmtree(bench.work, ignore_errors=True)
 
 
 def measure_budget(folder: Path, work: Path, say: Callable[[str], None]) -> Budget:
@@ -181,6 +203,9 @@ def measure_budget(folder: Path, work: Path, say: Callable[[str], None]) -> Budg
         workers=int(report.get("workers", 0)),
         failed=len(report.get("failed", ())),
         memory_mb=once.run.usage.memory_mb,
+        workers_mb=max(
+            (item.tree_mb - item.root_mb for item in once.run.usage.samples), default=0.0
+        ),
         same=not once.differences,
         reasons=tuple(group["reason"] for group in report.get("groups", ())),
     )
@@ -196,11 +221,16 @@ def measure_growth(files: int, folder: Path, work: Path, say: Callable[[str], No
 
 
 def growth_of(samples: Sequence[Sample], files: int, size_mb: float, loop_s: float) -> Growth:
-    """What ``samples`` of a run over ``files`` say of growth, its first fifth left out."""
-    # Before the worker has started and after it has ended there are only small helpers.
+    """What ``samples`` of a run over ``files`` say of growth, the loop's first fifth left out."""
+    # The loop is the end of the run: what the host imports before it is no growth.
+    begun_s = samples[-1].elapsed_s - (1.0 - _SETTLED_SHARE) * loop_s if samples else 0.0
+    # After the worker has ended there are only small helpers.
     most_mb = max((item.largest_child_mb for item in samples), default=0.0)
-    settled = [item for item in samples if item.largest_child_mb > most_mb / 2]
-    settled = settled[int(len(settled) * _SETTLED_SHARE) :]
+    settled = [
+        item
+        for item in samples
+        if item.elapsed_s >= begun_s and item.largest_child_mb > most_mb / 2
+    ]
     thousand_s = 1000.0 * loop_s / files
     times = [item.elapsed_s for item in settled]
     worker = [item.largest_child_mb for item in settled]
@@ -233,7 +263,7 @@ def _many_files(files: int, folder: Path, place: Path, say: Callable[[str], None
         paths.append(path)
     managed = {"input_directory": str(place)}
     overrides = {**kept.overrides, "file_management": managed}
-    return replace(kept, folder=place, files=tuple(paths), overrides=overrides)
+    return replace(kept, files=tuple(paths), overrides=overrides)
 
 
 def _thinned(samples: Sequence[Sample]) -> tuple[Sample, ...]:

@@ -12,6 +12,8 @@ from digitalmodel_optimizer.bench.configurations import ENGINE
 from digitalmodel_optimizer.bench.memory import Budget, Growth, MemoryResult, Point
 from digitalmodel_optimizer.monitoring.words import amount, count, duration
 
+_VERDICTS = {True: " (no growth)", False: " (GROWTH)", None: " (too few files to tell)"}
+
 
 def memory_figures(result: MemoryResult) -> Group:
     parts: list[RenderableType] = []
@@ -54,8 +56,10 @@ def _peaks(points: tuple[Point, ...]) -> Table:
 def budget_lines(budget: Budget) -> Iterator[str]:
     yield (
         f"budget of {amount(budget.budget_mb)}: {count(budget.workers, 'worker')} of "
-        f"{budget.asked_workers}, {budget.failed} files failed, {amount(budget.memory_mb)} at the "
-        f"peak of the tree, outputs {'identical' if budget.same else 'DIFFERENT'}"
+        f"{budget.asked_workers}, {budget.failed} files failed, {amount(budget.workers_mb)} at the "
+        f"peak of the workers ({amount(budget.memory_mb)} with the host's process), outputs "
+        f"{'identical' if budget.same else 'DIFFERENT'}: the budget "
+        f"{'held' if budget.held else 'DID NOT HOLD'}"
     )
     yield from (f"  {reason}" for reason in budget.reasons)
 
@@ -63,9 +67,9 @@ def budget_lines(budget: Budget) -> Iterator[str]:
 def growth_lines(growth: Growth) -> Iterator[str]:
     worker = f"{growth.worker_first_mb:.1f} to {growth.worker_last_mb:.1f} MB"
     yield (
-        f"{growth.files} files of {amount(growth.size_mb)} in one worker, "
+        f"{growth.files:,} files of {amount(growth.size_mb)} in one worker, "
         f"{duration(growth.loop_s)}: the worker from {worker}, "
-        f"{growth.worker_mb_per_1000:+.2f} MB per 1000 files; "
+        f"{growth.worker_mb_per_1000:+.2f} MB per 1000 files{_VERDICTS[growth.steady]}; "
         "the parent, which keeps all results to the end, "
         f"{growth.parent_mb_per_1000:+.2f} MB per 1000 files"
     )

@@ -7,8 +7,17 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from digitalmodel_optimizer.bench.configurations import ENGINE
+from digitalmodel_optimizer.bench.json_form import write_whole
 from digitalmodel_optimizer.bench.results import Measured, Result, SuiteResult
-from digitalmodel_optimizer.bench.tables import LEGEND, STAND_IN, floor_share_s, short_s
+from digitalmodel_optimizer.bench.statistics import Spread
+from digitalmodel_optimizer.bench.tables import (
+    LEGEND,
+    STAND_IN,
+    cells_of,
+    cold_remarks,
+    floor_share_s,
+)
 from digitalmodel_optimizer.contract import OptimizerError
 
 _HEAD = """<!DOCTYPE html>
@@ -18,7 +27,7 @@ body {{ font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 70re
        color: #1d2733; }}
 table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; }}
 td, th {{ padding: .2rem .7rem; text-align: right; border-bottom: 1px solid #d8dee6; }}
-td:first-child, th:first-child {{ text-align: left; }}
+td:first-child, th:first-child {{ text-align: left; white-space: nowrap; }}
 .bad {{ color: #b3261e; font-weight: 600; }} .quiet {{ color: #5b6875; }}
 </style></head><body>
 <h1>{title}</h1>
@@ -35,14 +44,14 @@ def write_page(result: Result, path: Path) -> None:
     :raises OptimizerError: plotly is not installed.
     """
     plotly_io()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(_page(result)), encoding="utf-8")
+    write_whole(path, "".join(_page(result)).encode())
 
 
 def whole_page(title: str, command: str, parts: Sequence[str], text: str) -> str:
     """A page with ``parts``, which are HTML already, and plain ``text`` below them."""
     end = f"<pre>{html.escape(text)}</pre></body></html>\n"
-    head = _HEAD.format(title=title) + f'<p class="quiet">$ {html.escape(command)}</p>\n'
+    commands = "<br>".join(f"$ {html.escape(line)}" for line in command.splitlines())
+    head = f'{_HEAD.format(title=title)}<p class="quiet">{commands}</p>\n'
     return "".join([head, *parts, end])
 
 
@@ -139,24 +148,30 @@ def _plot(suite: SuiteResult) -> Any:
 
 
 def _table(suite: SuiteResult, cpus: int) -> Iterator[str]:
-    headings = ("configuration", "loop s", "cold s", "x floor", "process s", "CPU s", "peak MB",
-                "worker MB", "read MB", "written MB", "native calls", "outputs")  # fmt: skip
-    yield table_html(headings, [_row(item, floor_share_s(suite, cpus)) for item in suite.measured])
+    headings = ("configuration", "w", "loop s", "+-", "cold s", "x", "floor", "process s", "CPU s",
+                "peak MB", "worker MB", "read MB", "written MB", "native calls",
+                "outputs")  # fmt: skip
+    engine = suite.get(ENGINE.name)
+    reference = engine.spread("loop_s") if engine else None
+    share_s = floor_share_s(suite, cpus)
+    yield table_html(headings, [_row(item, reference, share_s) for item in suite.measured])
+    for item in suite.measured:
+        for words in item.differences:
+            yield f'<p class="bad">{html.escape(f"{item.name}: {words}")}</p>\n'
+    for words in cold_remarks(suite):
+        yield f'<p class="quiet">{html.escape(words)}</p>\n'
     for name, why in suite.skipped.items():
         yield f'<p class="quiet">{html.escape(name)}: left out, {html.escape(why)}</p>\n'
 
 
-def _row(item: Measured, floor_s: float | None) -> list[str]:
-    loop, cold = item.spread("loop_s"), item.of("loop_s", cold=True)
-    cells = [item.name, short_s(loop), f"{cold[0]:.3g}" if cold else "-"]
-    cells.append(f"{loop.median / floor_s:.1f}" if loop and floor_s else "-")
-    cells += [short_s(item.spread(quantity)) for quantity in ("process_s", "cpu_s")]
-    for quantity in ("memory_mb", "worker_mb", "read_mb", "written_mb"):
+def _row(item: Measured, engine: Spread | None, floor_s: float | None) -> list[str]:
+    """As in the printed table, and what was read and written besides."""
+    cells = [item.name, *cells_of(item, engine, floor_s)]
+    calls = cells.pop()
+    for quantity in ("read_mb", "written_mb"):
         spread = item.spread(quantity)
         cells.append(f"{spread.median:.0f}" if spread else "-")
-    cells.append(str(item.counts.native_total) if item.counts else "-")
-    cells.append("identical" if item.same else "DIFFERENT")
-    return cells
+    return [*cells, calls, "identical" if item.same else "DIFFERENT"]
 
 
 def table_html(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

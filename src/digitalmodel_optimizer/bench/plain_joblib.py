@@ -11,7 +11,8 @@ takes part, so this is the baseline that the plugins have to beat.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -23,19 +24,36 @@ from digitalmodel_optimizer.engine.host import Host, import_host
 from digitalmodel_optimizer.engine.layouts import LAYOUTS, Layout
 from digitalmodel_optimizer.measuring import timed_host
 
+_engines_loops: dict[Layout, Callable[[Any, Any], None]] = {}
+"""In the process whose loop is replaced, the engine's own: with one job joblib works there."""
+
 
 def process_file(layout: Layout, cfg: Any, first: bool) -> dict[str, Any]:
     """The engine's ``post_process`` on a ``cfg`` of one file; its tables instead of saving them."""
     host = import_host(layout)
-    tables: dict[str, Any] = {}
-    for part, name in (("summary", "save_summary"), ("linked", "save_linked_statistics")):
-        setattr(getattr(host, part), name, _keep(tables, part))
+    process_class: Any = host.post_process_class
+    loop = _engines_loops.get(layout, process_class.post_process)
     cfg = type(cfg)(cfg)  # the engine's own mapping loses its attributes when it is pickled
     basename = cfg["meta"]["basename"]
     cfg[basename] = {} if first else {"time_series": []}
-    host.post_process_class().post_process(cfg)
+    with _kept_tables(host) as tables:
+        loop(process_class(), cfg)
     # What the first file leaves in the configuration is what the engine's loop would save.
     return {**tables, "records": cfg[basename], "cfg": cfg if first else None}
+
+
+@contextmanager
+def _kept_tables(host: Host) -> Iterator[dict[str, Any]]:
+    """What the engine would save, kept instead, while the block runs."""
+    tables: dict[str, Any] = {}
+    saving = (("summary", "save_summary"), ("linked", "save_linked_statistics"))
+    for part, name in saving:
+        setattr(getattr(host, part), name, _keep(tables, part))
+    try:
+        yield tables
+    finally:
+        for part, name in saving:
+            delattr(getattr(host, part), name)
 
 
 def _keep(tables: dict[str, Any], part: str) -> Callable[..., None]:
@@ -50,6 +68,7 @@ def replace_loop(layout: Layout, workers: int) -> None:
 
     def in_place(module: ModuleType) -> None:
         engine = getattr(module, layout.post_process_class)
+        _engines_loops[layout] = engine.post_process
         engine.post_process = lambda _self, cfg: _post_process(layout, cfg, workers)
 
     wrapt.register_post_import_hook(in_place, layout.opp)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -97,7 +98,9 @@ class PlannedPlugins:
         if allocation.workers == 1 and not ready:  # one after the other, in the host's own process
             costs, files = self._costs, len(sizes_mb)
             rest_s = costs.batch_s + costs.merge_s * files
-            alone_s = first_s + sum(map(self._alone_s, sizes_mb)) + rest_s
+            before_mb = [measured.size_mb, *itertools.accumulate(sizes_mb, max)]
+            files_s = sum(map(self._alone_s, sizes_mb, before_mb))
+            alone_s = first_s + files_s + rest_s
             return Chosen(1, 1, alone_s, allocation.reason)
         limits = [allocation.workers]
 
@@ -125,9 +128,9 @@ class PlannedPlugins:
         elapsed_s = first_s + found.elapsed_s
         return Chosen(allocation.workers, max(limits), elapsed_s, allocation.reason)
 
-    def _alone_s(self, size_mb: float) -> float:
+    def _alone_s(self, size_mb: float, before_mb: float = 0.0) -> float:
         disk = self._planned.disk_mb_per_s
-        return self._costs.seconds(size_mb) + (size_mb / disk if disk else 0.0)
+        return self._costs.seconds(size_mb, before_mb) + (size_mb / disk if disk else 0.0)
 
     def _allocation(self, sizes_mb: Sequence[float], measured: Measured) -> Allocation:
         hook, files = self._manager.hook, _files(sizes_mb)

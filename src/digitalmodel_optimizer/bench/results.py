@@ -6,20 +6,17 @@ refuses another version than its own.
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import platform
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from digitalmodel_optimizer.bench.counters import Counts
+from digitalmodel_optimizer.bench.json_form import read_as
 from digitalmodel_optimizer.bench.statistics import Spread
-from digitalmodel_optimizer.contract import OptimizerError
 from digitalmodel_optimizer.machine import measure_machine
 
 SCHEMA = "digitalmodel-optimizer-bench/1"
@@ -165,49 +162,10 @@ def versions() -> dict[str, str]:
     return found
 
 
-def write_result(result: Any, path: Path) -> None:
-    """Write a result's JSON form; the folder is made where there is none."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(orjson.dumps(result, option=orjson.OPT_INDENT_2) + b"\n")
-
-
 def read_result(path: Path) -> Result:
     """The result that stands in ``path``.
 
-    :raises OptimizerError: it cannot be read, or is of another version.
+    :raises OptimizerError: it cannot be read, is of another version, or is damaged.
     """
-    try:
-        content = orjson.loads(path.read_bytes())
-    except OSError as error:
-        raise OptimizerError(f"{path} cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise OptimizerError(f"{path} is not JSON: {error}") from error
-    schema = content.get("schema") if isinstance(content, dict) else None
-    if schema != SCHEMA:
-        raise OptimizerError(
-            f"{path} is no result of this version: schema {schema!r}, not {SCHEMA!r}"
-        )
-    try:
-        result: Result = _built(Result, content)
-    except (TypeError, KeyError) as error:
-        raise OptimizerError(f"{path} is damaged: {error}") from error
+    result: Result = read_as(Result, path, SCHEMA)
     return result
-
-
-def _built(kind: Any, content: Mapping[str, Any]) -> Any:
-    """A dataclass from its JSON form; keys that it does not know are passed over."""
-    parts: dict[str, Callable[[Any], Any]] = {
-        "suites": lambda value: tuple(_built(SuiteResult, item) for item in value),
-        "measured": lambda value: tuple(_built(Measured, item) for item in value),
-        "rounds": lambda value: tuple(_built(Round, item) for item in value),
-        "counts": lambda value: None if value is None else _built(Counts, value),
-    }
-    known = {item.name for item in dataclasses.fields(kind)}
-    values = {name: value for name, value in content.items() if name in known}
-    for name, part in parts.items():
-        if name in values:
-            values[name] = part(values[name])
-    for name in ("decisions", "differences"):
-        if name in values:
-            values[name] = tuple(values[name])
-    return kind(**values)

@@ -16,7 +16,6 @@ from pathlib import Path
 
 from digitalmodel_optimizer.bench.batches import Batch
 from digitalmodel_optimizer.bench.configurations import (
-    ENGINE,
     Configuration,
     Runner,
     to_be_counted,
@@ -27,6 +26,8 @@ from digitalmodel_optimizer.bench.results import Measured, Round, SuiteResult
 from digitalmodel_optimizer.bench.running import Bench, Once, report_of
 
 _MOST_DIFFERENCES = 20
+# Backends whose work is done in the host's own process, whatever others have been got ready.
+_IN_THE_HOST = ("serial", "threading")
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,6 @@ def run_batch(batch: Batch, wish: Wish, work: Path, say: Callable[[str], None]) 
         bench.warm_up()
     gathered = {item.name: _Gathered() for item in wanted}
     _begin_with_reference(wanted)
-    if not wish.counts and ENGINE not in wanted:
-        wanted = [item for item in wanted if item.runner is not Runner.FLOOR] or wanted
     for item in list(wanted) if wish.counts else ():
         say(f"{batch.name}: counting, {item.name}")
         try:
@@ -111,9 +110,9 @@ def _count(bench: Bench, item: Configuration, into: _Gathered) -> None:
     folder = bench.work / "counts"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
-    variables = counting_environment({}, folder, bench.batch.folder, bench.work)
+    variables = counting_environment({}, folder, bench.batch.folders, bench.work)
     once = bench.run(to_be_counted(item), variables)
-    counts = read_counts(folder, once.results, bench.batch.folder)
+    counts = read_counts(folder, once.results, bench.batch.folders)
     into.counts = counts
     _note(once, into)
 
@@ -135,6 +134,7 @@ def _round(number: int, item: Configuration, once: Once, *, cold: bool) -> Round
     run = once.run
     used, report = run.usage, report_of(run)
     assert run.loop_s is not None
+    backend = str(report.get("backend", ""))
     return Round(
         number=number,
         cold=cold,
@@ -142,13 +142,13 @@ def _round(number: int, item: Configuration, once: Once, *, cold: bool) -> Round
         process_s=used.elapsed_s,
         cpu_s=used.cpu_s,
         memory_mb=used.memory_mb,
-        worker_mb=used.worker_mb,
+        worker_mb=used.root_mb if backend in _IN_THE_HOST else used.worker_mb,
         processes=used.processes,
         read_mb=used.read_mb,
         written_mb=used.written_mb,
         disk_read_mb=used.disk_read_mb,
         same=not once.differences,
-        backend=str(report.get("backend", "")),
+        backend=backend,
         workers=int(report.get("workers", item.workers or 1)),
     )
 
@@ -174,6 +174,8 @@ def put_out_of_memory(files: Sequence[Path]) -> bool:
         return False
     for path in files:
         with contextlib.suppress(OSError), path.open("rb") as stream:
+            with contextlib.suppress(OSError):  # what was just written is kept until it is on disk
+                os.fsync(stream.fileno())
             os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
     return True
 

@@ -21,7 +21,9 @@ from digitalmodel_optimizer.measuring.process_tree import run_child
 from digitalmodel_optimizer.measuring.warm_up import bytecode_environment, start_warm_up
 
 _LAST_LINES = 25
+_LEAST_FREE_BYTES = 1_000_000
 _REFERENCE = "results-reference"
+_MARK = "digitalmodel-optimizer-bench.txt"
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,9 @@ class Bench:
         self.batch = batch
         self.work = work
         self.results = work / "results"
+        self._plan = work / "floor.plan"
         self.reference: str | None = None
-        work.mkdir(parents=True, exist_ok=True)
+        _claim(work)
         self._config = batch.lay_out(work)
         self.environment = {**bytecode_environment(work)}
         if batch.stand_in:
@@ -79,7 +82,7 @@ class Bench:
             last = "\n".join(run.said.splitlines()[-_LAST_LINES:])
             raise BenchError(
                 f"{self.batch.name}, {configuration.name}: ended with status {run.status}"
-                f"{'' if run.loop_s else ' and ran no loop'}:\n{last}"
+                f"{'' if run.loop_s else ' and ran no loop'}{_full(self.work)}:\n{last}"
             )
         if self.batch.state() != self._before:
             raise BenchError(f"{configuration.name} has touched simulation files of the batch")
@@ -109,13 +112,13 @@ class Bench:
     def _run_floor(self, configuration: Configuration, environment: Mapping[str, str]) -> HostRun:
         if self.reference is None:
             raise NotForTheFloorError("it needs the engine's run before it")
-        plan, times, log = (self.work / f"floor.{ending}" for ending in ("plan", "times", "log"))
-        if not plan.is_file():
+        times, log = (self.work / f"floor.{ending}" for ending in ("times", "log"))
+        if not self._plan.is_file():
             saved = next((self.work / _REFERENCE).glob(f"{self.batch.name}*.yml"))
-            write_plan(saved, self.batch.name, plan)
+            write_plan(saved, self.batch.name, self._plan)
         times.unlink(missing_ok=True)
         command = [sys.executable, "-m", "digitalmodel_optimizer.bench.floor"]
-        command += [str(times), str(plan), str(self.results), str(configuration.workers or 1)]
+        command += [str(times), str(self._plan), str(self.results), str(configuration.workers or 1)]
         usage = run_child(command, self.work, {**os.environ, **environment}, log)
         said = log.read_text(encoding="utf-8", errors="replace")
         return HostRun(usage, (read_json(times) or {}).get("loop_s"), None, said)
@@ -123,10 +126,16 @@ class Bench:
     def _compared(self, configuration: Configuration) -> tuple[str, ...]:
         reference = self.work / _REFERENCE
         if self.reference is None:
+            if not any(self.results.rglob("*.csv")):
+                raise BenchError(
+                    f"{self.batch.name}, {configuration.name}: wrote no table, so that there is "
+                    "nothing to compare"
+                )
             shutil.rmtree(reference, ignore_errors=True)
             os.replace(self.results, reference)
             shutil.copytree(reference, self.results)
             self.reference = configuration.name
+            self._plan.unlink(missing_ok=True)  # of an earlier bench in this folder
             return ()
         found = compare_outputs(reference, self.results, self.batch.stems, settings=False)
         different = []
@@ -140,6 +149,27 @@ class Bench:
                     continue
             different.append(f"{item.name}: {item.why}")
         return tuple(different)
+
+
+def _full(folder: Path) -> str:
+    """Said of a disk that has no room, on which a run could not even write why it ended."""
+    free_bytes = shutil.disk_usage(folder).free
+    return "" if free_bytes > _LEAST_FREE_BYTES else f"; the disk of {folder} is full"
+
+
+def _claim(work: Path) -> None:
+    """Make ``work`` a folder of the benchmarks, in which results are removed before each run.
+
+    :raises BenchError: somebody else's files stand there.
+    """
+    mark = work / _MARK
+    if work.is_dir() and any(work.iterdir()) and not mark.is_file():
+        raise BenchError(
+            f"{work} holds files that are not of an earlier bench, and would be written to; "
+            "--work names another place"
+        )
+    work.mkdir(parents=True, exist_ok=True)
+    mark.write_text("Made by digitalmodel-optimizer bench, and overwritten by it.\n", "utf-8")
 
 
 def with_probe(environment: dict[str, str], work: Path) -> None:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import orjson
-
+from digitalmodel_optimizer.bench.json_form import read_as
 from digitalmodel_optimizer.bench.machine_model import Costs
 from digitalmodel_optimizer.bench.planning import Plan, plan_classes, plan_grid
 from digitalmodel_optimizer.bench.results import describe_machine, versions
-from digitalmodel_optimizer.bench.scaling_costs import Span, Trace, fit_costs
-from digitalmodel_optimizer.bench.scaling_runs import Checked, ScalingRuns, check
+from digitalmodel_optimizer.bench.scaling_costs import Trace, fit_costs
+from digitalmodel_optimizer.bench.scaling_runs import RUNS, Checked, ScalingRuns, check
 from digitalmodel_optimizer.contract import OptimizerError
 
 SCHEMA = "digitalmodel-optimizer-scaling/2"
@@ -64,26 +63,22 @@ def measure(
     return Measured(command, describe_machine(), versions(), rounds, disk_mb_per_s, traces)
 
 
+def runs_alone(measured: Measured) -> dict[str, Any]:
+    """What an unfinished study is worth keeping: runs from which ``read_measured`` goes on."""
+    return {"schema": SCHEMA, **vars(measured)}
+
+
 def read_measured(path: Path, command: str) -> Measured:
     """The runs of an earlier result, whose command comes before ``command``.
 
-    :raises OptimizerError: it cannot be read, or is none of this version.
+    :raises OptimizerError: it cannot be read, is none of this version, or lacks runs.
     """
-    try:
-        content = orjson.loads(path.read_bytes())
-        if content["schema"] != SCHEMA:
-            raise OptimizerError(f"{path} is no {SCHEMA} but {content['schema']}")
-        known = {item.name: content[item.name] for item in fields(Measured)}
-        traces = tuple(
-            Trace(**{**item, "files": tuple(Span(**span) for span in item["files"])})
-            for item in known.pop("traces")
-        )
-        known["command"] += f"\n{command}"
-        return Measured(**known, traces=traces)
-    except OSError as error:
-        raise OptimizerError(f"{path} cannot be read: {error.strerror}") from error
-    except (ValueError, TypeError, KeyError) as error:
-        raise OptimizerError(f"{path} is no result of bench scaling: {error!r}") from error
+    found: Measured = read_as(Measured, path, SCHEMA)
+    there = {trace.run for trace in found.traces if trace.files}
+    missing = [run for run in RUNS if run not in there]
+    if missing:
+        raise OptimizerError(f"{path} is damaged: it has no run of {missing[0]}")
+    return replace(found, command=f"{found.command}\n{command}")
 
 
 def study_scaling(

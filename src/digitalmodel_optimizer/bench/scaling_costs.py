@@ -22,6 +22,9 @@ class Run:
     workers: int
     late: bool = False
 
+    def __str__(self) -> str:
+        return f"{self.batch}, workers_{self.workers}{'_late' if self.late else ''}"
+
 
 @dataclass(frozen=True)
 class Span:

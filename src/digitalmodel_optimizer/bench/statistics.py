@@ -11,6 +11,11 @@ LEAST_ROUNDS = 2
 """Warm rounds without which nothing is known of the noise."""
 LEAST_SLOWDOWN = 0.05
 """A change of the median below this share is never called a slowdown."""
+_FEW_ROUNDS = {2: 6.5, 3: 1.7}
+"""By how much the range of so few rounds is widened: as far as needed for equal runs (of normally
+spread times, simulated) to differ by more in 3 of 1000 comparisons, as they do with 4 rounds."""
+# Beyond this nothing can be said anyway, and numbers stay printable.
+_MOST_NOISE = math.log(100.0)
 
 
 @dataclass(frozen=True)
@@ -60,16 +65,18 @@ def change(before: Sequence[float], after: Sequence[float]) -> Change | None:
     """How ``after`` compares with ``before``; None where one of them is empty.
 
     The noise is taken from the measurements themselves: the spreads of both sets of rounds, from
-    the smallest to the largest value on a logarithmic scale, added as independent ones are. With
-    few rounds the range is the most careful estimate that there is.
+    the smallest to the largest value on a logarithmic scale, added as independent ones are. Two
+    or three rounds tend to lie nearer together than the noise is wide, so theirs are widened.
     """
     if not before or not after or min(*before, *after) <= 0:
         return None
     ratio = statistics.median(after) / statistics.median(before)
-    if min(len(before), len(after)) < LEAST_ROUNDS:
+    rounds = min(len(before), len(after))
+    if rounds < LEAST_ROUNDS:
         return Change(ratio, None)
     spreads = [math.log(max(values) / min(values)) for values in (before, after)]
-    return Change(ratio, math.exp(math.hypot(*spreads)) - 1.0)
+    noise = _FEW_ROUNDS.get(rounds, 1.0) * math.hypot(*spreads)
+    return Change(ratio, math.exp(min(noise, _MOST_NOISE)) - 1.0)
 
 
 def fit_line(xs: Sequence[float], ys: Sequence[float]) -> tuple[float, float]:

@@ -26,6 +26,9 @@ LEGEND = (
     "calls."
 )
 
+# Of a batch, what a cold round has read from a disk at least.
+_FROM_DISK_SHARE = 0.5
+
 
 def floor_share_s(suite: SuiteResult, cpus: int) -> float | None:
     """The floor's median, perfectly divided among as many cores as there are files to do."""
@@ -65,11 +68,12 @@ def suite_table(suite: SuiteResult, cpus: int) -> Table:
     share_s = floor_share_s(suite, cpus)
     for item in suite.measured:
         name = Text(item.name, style="" if item.same else "bold red")
-        table.add_row(name, *_cells(item, reference, share_s))
+        table.add_row(name, *cells_of(item, reference, share_s))
     return table
 
 
-def _cells(item: Measured, engine: Spread | None, floor_s: float | None) -> Iterator[str]:
+def cells_of(item: Measured, engine: Spread | None, floor_s: float | None) -> Iterator[str]:
+    """What the legend says, beside the configuration's name."""
     workers = item.spread("workers")
     yield f"{workers.median:.0f}" if workers and workers.median else "-"
     loop = item.spread("loop_s")
@@ -108,8 +112,21 @@ def _remarks(suite: SuiteResult) -> Iterator[Text]:
         if suite.get(FLOOR.name):
             words += " (the floor: the same numbers)"
         yield Text(words, style="green")
+    yield from (Text(words, style="yellow") for words in cold_remarks(suite))
     for name, why in suite.skipped.items():
         yield Text(f"{name}: left out, {why}", style="dim")
+
+
+def cold_remarks(suite: SuiteResult) -> Iterator[str]:
+    """Which first rounds were not cold: what they read did not come from a disk."""
+    kept = [
+        item.name
+        for item in suite.measured
+        for read_mb in item.of("disk_read_mb", cold=True)
+        if read_mb < _FROM_DISK_SHARE * suite.size_mb
+    ]
+    if kept:
+        yield f"not cold, little came from a disk in the first round: {', '.join(kept)}"
 
 
 def print_findings(console: Console, findings: Sequence[Finding], baseline: str) -> None:

@@ -186,10 +186,11 @@ def optimizer_execute(
 
 @hookspec
 def optimizer_progress(progress: Progress, settings: Settings) -> None:
-    """A file was started or finished.
+    """Files were started or finished.
 
-    Called: in the parent, on the thread that started or finished the file, one call at a time;
-    every plugin. Must be quick.
+    Called: in the parent, one call at a time, on whichever thread noticed; every plugin. Of events
+    within a hundredth of a second the first is told at once, what came after it within half a
+    second, and the end of the batch always. Must be quick.
     Example: ``print(progress.files_done, "of", progress.files_total)``
     Added in 0.1.
     """

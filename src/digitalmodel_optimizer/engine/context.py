@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 import traceback
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +17,7 @@ from digitalmodel_optimizer.engine.failures import describe
 from digitalmodel_optimizer.engine.proxies import MakeReader, ModelProxy
 
 _active = threading.local()
+_one_collects = threading.Lock()
 
 
 class Released:
@@ -79,7 +81,7 @@ class FileContext:
             model = self.engine_load()
         finally:
             self.native_threads = 0
-        if native_threads > 0 and model.threadCount != native_threads:
+        if native_threads > 0 and getattr(model, "threadCount", native_threads) != native_threads:
             model.threadCount = native_threads
         return model
 
@@ -122,13 +124,30 @@ class FileContext:
         proxy._self_forget()
         model = proxy.__wrapped__
         proxy.__wrapped__ = Released()
-        if sys.getrefcount(model) > 2:  # ours, and getrefcount's own argument
-            gc.collect()
-            if sys.getrefcount(model) > 2:
-                self.warnings.append(
-                    "something other than the engine still holds the model; it is freed when "
-                    "that lets go of it"
-                )
+        if sys.getrefcount(model) <= 2:  # ours, and getrefcount's own argument
+            return
+        gc.collect()
+        held = sys.getrefcount(model) > 2
+        if held and (left := _weakly(model)) is not None:
+            # Its own objects may be what holds it. Such a ring is freed by whatever thread collects
+            # next, so this one does, and while another one collects it would do nothing.
+            with _one_collects:
+                del model
+                gc.collect()
+            held = left() is not None
+        if held:
+            self.warnings.append(
+                "something other than the engine still holds the model; it is freed when "
+                "that lets go of it"
+            )
+
+
+def _weakly(model: Any) -> Callable[[], Any] | None:
+    """Asks whether ``model`` is still there; None for the genuine one, which cannot be watched."""
+    try:
+        return weakref.ref(model)
+    except TypeError:
+        return None
 
 
 def _static_state() -> Any:

@@ -2,14 +2,17 @@
 
 Two requests are the same result when object, variable, period, object extra and range are equal
 field by field. OrcFxAPI passes periods and extras as ctypes structures, plain numbers or
-sequences; whatever else a provider may use is "not understood" and never cached.
+sequences; another provider may pass plain objects of classes of its own. Whatever else there may
+be is "not understood" and never cached.
 """
 
 from __future__ import annotations
 
 import ctypes
+import enum
 import functools
 from collections.abc import Hashable
+from types import SimpleNamespace
 from typing import Any
 
 _PLAIN = (str, bytes, int, float, type(None))
@@ -49,13 +52,32 @@ def freeze(value: Any) -> Hashable:
         return ("bool", value)
     if isinstance(value, _PLAIN):
         return value
+    if isinstance(value, enum.Enum):
+        return (type(value), value.name)
     if isinstance(value, ctypes.Structure):
         return _frozen_structure(value)
     if isinstance(value, ctypes.Array):
         return tuple(freeze(item) for item in value)
     if isinstance(value, (list, tuple)):
         return (type(value).__name__, *(freeze(item) for item in value))
-    raise NotUnderstoodError(type(value).__name__)
+    kind: type = type(value)
+    if _is_plain_object(kind):
+        return (kind, *((name, freeze(item)) for name, item in sorted(vars(value).items())))
+    raise NotUnderstoodError(kind.__name__)
+
+
+class _Plain:
+    """What an object weighs that has its ``__dict__`` and nothing else."""
+
+
+@functools.cache
+def _is_plain_object(kind: type) -> bool:
+    """Whether all that there is to an object stands in its ``__dict__``: no slots, no C inside."""
+    return kind is SimpleNamespace or _build(kind) == _build(_Plain)
+
+
+def _build(kind: type) -> tuple[int, int, int]:
+    return (kind.__basicsize__, kind.__dictoffset__, kind.__weakrefoffset__)
 
 
 def _frozen_structure(value: ctypes.Structure) -> Hashable:

@@ -11,20 +11,20 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from digitalmodel_optimizer.engine.host import Host
+from digitalmodel_optimizer.engine.output import FileTables
 from digitalmodel_optimizer.engine.row_tables import OneRow, table_of
-from digitalmodel_optimizer.engine.unit import EngineOutput
 
 Tables = dict[Any, Any]
 
 
-def merged_summary(host: Host, outputs: Sequence[EngineOutput]) -> Any:
+def merged_summary(host: Host, files: Sequence[FileTables]) -> Any:
     """All summaries, as ``save_summary`` wants them; None if no file has one."""
-    return _fold(host.summary, [output.summary for output in outputs])
+    return _fold(host.summary, [file.summary for file in files])
 
 
-def merged_linked(host: Host, outputs: Sequence[EngineOutput]) -> Any:
+def merged_linked(host: Host, files: Sequence[FileTables]) -> Any:
     """All linked statistics, as ``save_linked_statistics`` wants them."""
-    return _fold(host.linked, [output.linked for output in outputs])
+    return _fold(host.linked, [file.linked for file in files])
 
 
 def _fold(owner: Any, tables: Iterable[Tables | None]) -> Any:
@@ -81,12 +81,12 @@ def _one_below_the_other(tables: Sequence[Any]) -> Any:
     return pandas.concat(tables, ignore_index=True)
 
 
-def add_records(records: dict[str, Any], output: EngineOutput) -> None:
+def add_records(records: dict[str, Any], file: FileTables) -> None:
     """Write what a file left in ``cfg[<basename>]`` into the batch's ``records``.
 
     A list that is there already is added to; anything else is as the later file has it.
     """
-    for key, value in output.records.items():
+    for key, value in file.records.items():
         present = records.get(key)
         if isinstance(present, list) and isinstance(value, list):
             present.extend(value)
@@ -94,10 +94,10 @@ def add_records(records: dict[str, Any], output: EngineOutput) -> None:
             records[key] = value
 
 
-def merged_attributes(outputs: Sequence[EngineOutput]) -> dict[str, list[Any]]:
+def merged_attributes(files: Sequence[FileTables]) -> dict[str, list[Any]]:
     """The lists that the engine's loop would have gathered on its post-process object."""
     merged: dict[str, list[Any]] = {}
-    for output in outputs:
-        for name, values in output.attributes.items():
+    for file in files:
+        for name, values in file.attributes.items():
             merged.setdefault(name, []).extend(values)
     return merged

@@ -7,7 +7,8 @@ late for the load. The engine names no thread count, so the one that was allocat
 
 from __future__ import annotations
 
-from functools import partial
+import inspect
+from functools import cache, partial
 from typing import Any
 
 import wrapt
@@ -24,6 +25,17 @@ class OrcFxAPIOfThread(wrapt.ObjectProxy):  # type: ignore[misc,type-arg,unused-
     def Model(self) -> Any:  # noqa: N802 - OrcFxAPI's name
         genuine = self.__wrapped__.Model
         context = current()
-        if context is None or context.native_threads <= 0:
+        if context is None or context.native_threads <= 0 or not _takes_threads(genuine):
             return genuine
         return partial(genuine, threadCount=context.native_threads)
+
+
+@cache
+def _takes_threads(model: Any) -> bool:
+    """Whether models can be made with a number of threads; not all providers know of it."""
+    try:
+        parameters = inspect.signature(model).parameters
+    except (TypeError, ValueError):  # it does not tell
+        return True
+    any_name = inspect.Parameter.VAR_KEYWORD
+    return "threadCount" in parameters or any(p.kind is any_name for p in parameters.values())

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import traceback
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from digitalmodel_optimizer.contract import FileResult, OutputError
@@ -14,6 +16,7 @@ from digitalmodel_optimizer.engine.merge import (
     merged_linked,
     merged_summary,
 )
+from digitalmodel_optimizer.engine.output import unpacked
 from digitalmodel_optimizer.engine.state import apply
 
 
@@ -48,24 +51,41 @@ def save_merged(
     place when all of them are whole.
     """
     outputs = [result.engine for result in results if result.error is None]
-    records = cfg[cfg["meta"]["basename"]]
-    for output in () if apart else outputs:
-        apply(cfg, output.left)
-        add_records(records, output)
-    for name, values in merged_attributes(outputs).items():
+    files = list(unpacked(outputs))
+    if not apart:
+        records = cfg[cfg["meta"]["basename"]]
+        for output, file in zip(outputs, files, strict=True):
+            apply(cfg, output.left)
+            add_records(records, file)
+    for name, values in merged_attributes(files).items():
         setattr(engine, name, values)
     folder = cfg["Analysis"]["result_folder"]
     os.makedirs(staging, exist_ok=True)
     cfg["Analysis"]["result_folder"] = staging
     try:
-        host.summary.save_summary(merged_summary(host, outputs), cfg)
-        host.linked.save_linked_statistics(merged_linked(host, outputs), cfg)
+        host.summary.save_summary(merged_summary(host, files), cfg)
+        host.linked.save_linked_statistics(merged_linked(host, files), cfg)
     except OSError as error:
         raise OutputError(f"the summary tables cannot be written: {error}") from error
+    except Exception as error:  # of a later table: the engine leaves those before it
+        if _was_writing(error):
+            _newest(staging).unlink()
+        _publish(staging, folder)
+        raise
     finally:
         cfg["Analysis"]["result_folder"] = folder
     _relocate(cfg, staging, folder)
     _publish(staging, folder)
+
+
+def _was_writing(error: Exception) -> bool:
+    """Whether pandas was writing a table, which therefore is not whole."""
+    frames = traceback.walk_tb(error.__traceback__)
+    return any(frame.f_code.co_name == "to_csv" for frame, _ in frames)
+
+
+def _newest(folder: str) -> Path:
+    return max(Path(folder).iterdir(), key=lambda path: path.stat().st_mtime_ns)
 
 
 def _publish(staging: str, folder: str) -> None:

@@ -8,6 +8,7 @@ configuration, the user's file, the file it names as ``default_yaml``, the argum
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from itertools import pairwise
@@ -20,6 +21,8 @@ from digitalmodel_optimizer.yaml_files import base_places
 RUN_VARIABLE = "DIGITALMODEL_OPTIMIZER_RUN"
 _NEEDLE = b"parallel"
 _PERHAPS = {"orcaflex": {"parallel": {"enabled": True}}}
+# Switches of the interpreter that take no value may stand before it: ``-um digitalmodel``.
+_MODULE_OPTION = re.compile(r"-[bBdEiIOPqRsSuvx]*m(?P<module>.*)")
 BASENAMES = ("orcaflex", "orcaflex_analysis", "orcaflex_post_process")
 
 
@@ -31,10 +34,9 @@ def is_host_command() -> bool:
 def _place_of_the_host(words: list[str]) -> int | None:
     """Where ``-m digitalmodel``, in two words or in one, ends; what follows is the host's."""
     for place, (word, following) in enumerate(pairwise([*words, ""])):
-        if word == "-m" and following == "digitalmodel":
-            return place + 1
-        if word == "-mdigitalmodel":
-            return place
+        option = _MODULE_OPTION.fullmatch(word)
+        if option and (option["module"] or following) == "digitalmodel":
+            return place if option["module"] else place + 1
     return None
 
 
@@ -112,5 +114,5 @@ def _parsed(content: bytes, default: Any = None) -> Any:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
         return yaml.load(content, Loader=loader)  # noqa: S506 - both are safe loaders
-    except yaml.YAMLError:
+    except Exception:  # an impossible date, for one, is a ValueError
         return default

@@ -27,6 +27,10 @@ def column_key(column: Any) -> Hashable:
     return (id(column), tuple(period) if isinstance(period, list) else period)
 
 
+# What a time-series column is read by, whatever command it names.
+SERIES = "time series"
+
+
 def columns_to_read(cfg: Any) -> Iterator[tuple[str, Any]]:
     """(command, column) of every summary and time-series column that this batch asks for."""
     wanted = cfg["orcaflex"]["postprocess"]
@@ -35,7 +39,7 @@ def columns_to_read(cfg: Any) -> Iterator[tuple[str, Any]]:
             yield str(column.get("Command")), column
     if _flag(wanted, "time_series") and cfg.get("time_series_settings", {}).get("data"):
         for column in _columns(cfg, "time_series_settings"):
-            yield TIME_HISTORY[0], column
+            yield SERIES, column
 
 
 def _flag(wanted: Any, name: str) -> bool:
@@ -50,13 +54,25 @@ def _columns(cfg: Any, section: str) -> Iterator[Any]:
                 yield column
 
 
+def objects_lacking(model: Any, cfg: Any) -> list[str]:
+    """Names of the objects that columns ask for and ``model`` does not have."""
+    lacking: dict[str, None] = {}
+    for _, column in columns_to_read(cfg):
+        name = column.get("ObjectName")
+        try:
+            model[name]
+        except Exception:  # of whatever kind the binding's is
+            lacking[str(name)] = None
+    return list(lacking)
+
+
 def plan_requests(
     context: FileContext, cfg: Any, get_objects: GetObjects
 ) -> list[tuple[Hashable, Request]]:
     """The requests of one file in the order of its columns, with their keys."""
     plan: list[tuple[Hashable, Request]] = []
     for command, column in columns_to_read(cfg):
-        if command not in TIME_HISTORY + STATIC_RESULT + RANGE_GRAPH:
+        if command not in (SERIES, *TIME_HISTORY, *STATIC_RESULT, *RANGE_GRAPH):
             continue
         try:
             entry = _foresee(context, command, column, get_objects)
@@ -70,7 +86,7 @@ def plan_requests(
 def _foresee(
     context: FileContext, command: str, column: Any, get_objects: GetObjects
 ) -> tuple[Hashable, Request] | None:
-    asked = _as_it_will_be_asked(column, context.model_dict)
+    asked = _with_closed_period(column, context.model_dict) if command == SERIES else column
     parts = get_objects(context.model_dict, asked)
     owner, period, arclength_range, extra, variable = parts[:5]
     context.column_memo[(id(column), column_key(asked)[1])] = parts  # type: ignore[index]
@@ -92,10 +108,9 @@ def _foresee(
     return key, Request(kind, owner.__wrapped__, *asked_for)
 
 
-def _as_it_will_be_asked(column: Any, model_dict: Any) -> Any:
+def _with_closed_period(column: Any, model_dict: Any) -> Any:
     """The column with an open period closed at the stop time, as the time-series loop does."""
     period = column.get("SimulationPeriod")
-    open_end = isinstance(period, list) and len(period) == 2 and period[1] is None
-    if open_end and "Command" not in column:
+    if isinstance(period, list) and len(period) == 2 and period[1] is None:
         return {**column, "SimulationPeriod": [period[0], model_dict["stop_time"]]}
     return column

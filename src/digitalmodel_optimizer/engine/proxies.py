@@ -7,6 +7,7 @@ object's name, time histories, static results and range graphs. No class of OrcF
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -35,6 +36,8 @@ class ObjectProxy(wrapt.ObjectProxy):  # type: ignore[misc,type-arg,unused-ignor
         if self._self_name is MISS:
             listed = self._self_called in self._self_model._self_listed_names
             self._self_name = self._self_called if listed else self.__wrapped__.name
+            if not listed:
+                self._self_model._self_check_listing(self._self_name)
         return self._self_name
 
     @name.setter
@@ -135,7 +138,7 @@ class ModelProxy(wrapt.ObjectProxy):  # type: ignore[misc,type-arg,unused-ignore
             return self.__wrapped__.SampleTimes(period)
         if key not in self._self_times:
             self._self_times[key] = self.__wrapped__.SampleTimes(period)
-        return self._self_times[key].copy()
+        return copy.copy(self._self_times[key])
 
     def _self_answer(self, key: Any) -> Any:
         if not self._self_planned:
@@ -152,6 +155,12 @@ class ModelProxy(wrapt.ObjectProxy):  # type: ignore[misc,type-arg,unused-ignore
             listing = Listing(self.__wrapped__, enumerate_objects)
             self._self_listing, self._self_listed_names = listing.answer, listing.names
         return self._self_listing
+
+    def _self_check_listing(self, name: Any) -> None:
+        """List as the engine does where a listing by name lacks an object that is there."""
+        if self._self_listed_names and name not in self._self_listed_names:
+            self._self_listed_names = {}
+            self._self_listing["object_df"].genuine()
 
     def _self_forget(self) -> None:
         """Drop everything that was cached; the next question reaches the model itself."""

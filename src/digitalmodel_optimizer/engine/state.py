@@ -9,6 +9,7 @@ left. Such a state is a tuple of :class:`Change`; an empty one is the configurat
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import pickle
 from collections.abc import Iterator
@@ -98,8 +99,18 @@ def differences(before: Any, after: Any, path: tuple[Any, ...] = ()) -> Iterator
     elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
         for place, (old, new) in enumerate(zip(before, after, strict=True)):
             yield from differences(old, new, (*path, place))
-    elif type(before) is not type(after) or before != after:
+    elif not _equal(before, after):
         yield Change(path, copy.deepcopy(after), filled=before is None)
+
+
+def _equal(before: Any, after: Any) -> bool:
+    """Not by ``==`` alone: not-a-number is itself, arrays compare item by item."""
+    if type(before) is not type(after):
+        return False
+    with contextlib.suppress(Exception):
+        if before == after:
+            return True
+    return pickle.dumps(before) == pickle.dumps(after)
 
 
 def apply(cfg: Any, state: State) -> None:
@@ -134,10 +145,10 @@ def same_answer(used: State, left: State, expected: State) -> bool:
     """
     have = {change.path: (change.new, change.removed) for change in used}
     want = {change.path: (change.new, change.removed) for change in expected}
-    if any(path not in want or want[path] != value for path, value in have.items()):
+    if any(path not in want or not _equal(want[path], value) for path, value in have.items()):
         return False
     own = {change.path: (change.new, change.removed) for change in left if change.filled}
-    return all(own.get(path, _ABSENT) == want[path] for path in want.keys() - have.keys())
+    return all(_equal(own.get(path), want[path]) for path in want.keys() - have.keys())
 
 
 def _with_attributes(cfg: Any) -> Any:

@@ -6,8 +6,8 @@ import functools
 import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from digitalmodel_optimizer.contract import (
@@ -24,34 +24,14 @@ from digitalmodel_optimizer.engine.attempts import attempt_folder
 from digitalmodel_optimizer.engine.context import FileContext
 from digitalmodel_optimizer.engine.failures import describe, described_by
 from digitalmodel_optimizer.engine.host import Host
-from digitalmodel_optimizer.engine.plan import GetObjects, plan_requests
+from digitalmodel_optimizer.engine.output import EngineOutput, FileTables
+from digitalmodel_optimizer.engine.plan import GetObjects, objects_lacking, plan_requests
 from digitalmodel_optimizer.engine.proxies import ModelProxy
 from digitalmodel_optimizer.engine.reader import ResultReader
-from digitalmodel_optimizer.engine.state import FIRST, EngineState, State, WorkingCfg
+from digitalmodel_optimizer.engine.state import FIRST, EngineState, WorkingCfg
 
 _DEFAULT_BLOCK_MB = 64
 _ASSUMED_SAMPLES = 20_000
-
-
-@dataclass(frozen=True)
-class EngineOutput:
-    """What the engine made of one file.
-
-    ``summary`` and ``linked`` map a group's label to its one-file table, as the engine would have
-    handed them to its save functions: a DataFrame, or its plain values
-    (:class:`~digitalmodel_optimizer.engine.row_tables.OneRow`). ``records`` is
-    ``cfg[<basename>]`` as the file left it, ``left`` what else it changed in ``cfg``,
-    ``started_from`` the state it was given. ``attributes`` are the lists that the engine keeps
-    on its post-process object.
-    """
-
-    summary: Any = None
-    linked: Any = None
-    records: dict[str, Any] = field(default_factory=dict)
-    left: State = ()
-    started_from: EngineState = FIRST
-    attributes: dict[str, list[Any]] = field(default_factory=dict)
-    stop_time_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -69,13 +49,20 @@ class Unit:
     """Runs files through the engine, in this process, on any of its threads."""
 
     def __init__(
-        self, host: Host, hook: Any, settings: Settings, shared: BatchFiles, get_objects: GetObjects
+        self,
+        host: Host,
+        hook: Any,
+        settings: Settings,
+        shared: BatchFiles,
+        get_objects: GetObjects,
+        culprit: Callable[[BaseException], str | None],
     ) -> None:
         self.host = host
         self.hook = hook
         self.settings = settings
         self.shared = shared
         self._get_objects = get_objects
+        self._culprit = culprit
         self._reads = bool(hook.optimizer_read_results.get_hookimpls())
         self._threads = threading.local()
 
@@ -102,7 +89,7 @@ class Unit:
             engine = None
         return FileResult(
             file=task.file,
-            error=_without_staging(error, staging, self.shared.results_folder),
+            error=error,
             engine=engine,
             outputs=() if engine is None else tuple(self._outputs(context)),
             timings=Timings(
@@ -146,13 +133,15 @@ class Unit:
         if context.model is None and context.load_error is None:
             context.load_error = self._explain(context, None)
         stop_time = context.model_dict.get("stop_time") if context.model_dict else None
-        return EngineOutput(
-            summary=context.summary,
-            linked=context.linked,
-            records=_relocated(cfg[basename], context.staging, self.shared.results_folder),
+        return EngineOutput.of(
+            FileTables(
+                summary=context.summary,
+                linked=context.linked,
+                records=_relocated(cfg[basename], context.staging, self.shared.results_folder),
+                attributes={k: v for k, v in vars(engine).items() if isinstance(v, list)},
+            ),
             left=working.changes(),
             started_from=state,
-            attributes={k: v for k, v in vars(engine).items() if isinstance(v, list)},
             stop_time_s=stop_time,
         )
 
@@ -170,6 +159,15 @@ class Unit:
                 answers = self.hook.optimizer_read_results(
                     model=model, requests=requests, settings=self.settings
                 )
+                if answers is not None and len(answers) != len(requests):
+                    raise ValueError(f"{len(answers)} answers to {len(requests)} requests")
+            except Exception as error:  # the engine would take it for its own question's
+                who = self._culprit(error)
+                context.warnings.append(
+                    "its results could not be read ahead, so the engine asked for each by itself "
+                    f"({who + ': ' if who else ''}{describe(error).message})"
+                )
+                answers = None
             finally:
                 context.read_s += time.perf_counter() - start
             return answers  # type: ignore[no-any-return]
@@ -187,7 +185,7 @@ class Unit:
             return FileError(ErrorKind.MISSING, f"there is no file {path}")
         if raised is None:
             return FileError(ErrorKind.ENGINE, "the engine gave no result and no error")
-        return describe(raised)
+        return _with_lacking_objects(describe(raised), context)
 
     def _outputs(self, context: FileContext) -> Iterator[OutputFile]:
         """What is staged, and what the engine has handed over to be staged; sizes come later."""
@@ -197,11 +195,23 @@ class Unit:
             yield OutputFile(path, os.path.join(self.shared.results_folder, name), -1)
 
 
+def _with_lacking_objects(error: FileError, context: FileContext) -> FileError:
+    """The engine goes on with None for an object that a model lacks, and stumbles over it later."""
+    if error.kind is not ErrorKind.ENGINE or "NoneType" not in error.message:
+        return error
+    names = objects_lacking(context.model, context.cfg)
+    if not names:
+        return error
+    noun = "object" if len(names) == 1 else "objects"
+    return replace(error, message=f"{error.message} (the model has no {noun} {', '.join(names)})")
+
+
 def _catch_failure(context: FileContext) -> Any:
     """For layouts whose loop swallows errors: keep the error instead of writing a log file."""
 
     def failed(_file_name: Any, error: Exception, *_: Any) -> None:
-        context.engine_error = described_by(context.engine_trace) or describe(error)
+        known = described_by(context.engine_trace) or describe(error)
+        context.engine_error = _with_lacking_objects(known, context)
 
     return failed
 
@@ -215,16 +225,6 @@ def _relocated(value: Any, staging: str, folder: str) -> Any:
     if isinstance(value, str) and value.startswith(staging):
         return folder + value[len(staging) :]
     return value
-
-
-def _without_staging(error: FileError | None, staging: str, folder: str) -> FileError | None:
-    if error is None:
-        return None
-    return FileError(
-        error.kind,
-        error.message.replace(staging, folder),
-        error.details.replace(staging, folder),
-    )
 
 
 def _sample_count(request: Request) -> int:

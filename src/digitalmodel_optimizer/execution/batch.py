@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -26,7 +24,6 @@ from digitalmodel_optimizer.contract import (
     SimulationFile,
 )
 from digitalmodel_optimizer.engine.messages import say
-from digitalmodel_optimizer.engine.sharing import Shared
 from digitalmodel_optimizer.execution.admission import Admission
 from digitalmodel_optimizer.execution.carried import CarriedState
 from digitalmodel_optimizer.execution.control import BatchControl, Tracker
@@ -77,7 +74,6 @@ class BatchRun:
         self.backend = "serial"
         self.memory_peak_mb = 0.0
         self.tracker = Tracker(self.hook, settings, list(batch.files))
-        self._shared = Shared()
         self._broken_off = staging.broken_off()
         self._ready_workers = take_ready_workers()
         self._start = time.perf_counter()
@@ -96,8 +92,7 @@ class BatchRun:
                     self._execute(pending, monitor)
                 while not self.outcome.output_error and (wrong := self._started_from_wrong()):
                     self.decisions.append(
-                        f"{count(len(wrong), 'file')} processed again, with what the files before "
-                        "leave"
+                        f"{count(len(wrong), 'file')} processed again, with what those before leave"
                     )
                     self._forget(wrong)
                     self._execute(wrong, monitor)
@@ -115,8 +110,8 @@ class BatchRun:
             self.carried.finished(result)
             self.tracker.finished(result)
         if found:
-            number = f"{count(len(found), 'file')} {'was' if len(found) == 1 else 'were'}"
-            self.decisions.append(f"{number} finished by an interrupted run before")
+            were = "file was" if len(found) == 1 else "files were"
+            self.decisions.append(f"{len(found)} {were} finished by an interrupted run before")
         for file in self._pending():
             if file.index in self._broken_off:
                 self.decisions.append(
@@ -268,8 +263,7 @@ class BatchRun:
         if not isinstance(result, FileResult):
             raise self.manager.wrong_answer("optimizer_execute", result, "a FileResult")
         say(result.messages)
-        engine = None if result.engine is None else self._shared(result.engine)
-        result = replace(result, messages=(), engine=engine)
+        result = self.carried.with_shared_state(replace(result, messages=()))
         if result.error is not None:
             if result.error.kind is ErrorKind.OUTPUT:
                 self._write_no_more(result.error.message, control)
@@ -281,8 +275,7 @@ class BatchRun:
         except (OutputError, OSError) as error:
             fault = FileError(ErrorKind.OUTPUT, str(error))
             self._write_no_more(str(error), control)
-        for staged in {os.path.dirname(output.staged) for output in result.outputs}:
-            shutil.rmtree(staged, ignore_errors=True)
+        self.staging.clear(result)
         return result if fault is None else replace(result, error=fault, engine=None)
 
     def _write_no_more(self, message: str, control: BatchControl) -> None:

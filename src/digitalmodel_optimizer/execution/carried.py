@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from digitalmodel_optimizer.contract import FileResult, SimulationFile
+from digitalmodel_optimizer.engine.output import EngineOutput
 from digitalmodel_optimizer.engine.state import (
     FIRST,
     EngineState,
@@ -20,13 +22,12 @@ from digitalmodel_optimizer.engine.state import (
     predict,
     same_answer,
 )
-from digitalmodel_optimizer.engine.unit import EngineOutput
+from digitalmodel_optimizer.monitoring.words import count
 
 
 def state_after(state: EngineState, output: EngineOutput) -> EngineState:
     """What the next file finds, after a file that found ``state``."""
-    kept = tuple(key for key, value in output.records.items() if isinstance(value, list))
-    return EngineState(merge(state.changes, output.left), kept)
+    return EngineState(merge(state.changes, output.left), output.begun)
 
 
 class CarriedState:
@@ -44,6 +45,7 @@ class CarriedState:
         self._done: dict[int, FileResult] = {}
         self._indices = [file.index for file in files]
         self._certain: dict[int, EngineState] = {}
+        self._behind: tuple[FileResult, EngineState] | None = None
 
     def state_for(self, file: SimulationFile) -> EngineState:
         """The state that ``file`` starts from: exact where the files before it are done."""
@@ -52,18 +54,29 @@ class CarriedState:
         with self._lock:
             if file.index in self._certain:
                 return self._certain[file.index]
-            state, first_found = FIRST, False
             for index in self._indices:
                 if index == file.index:
                     break
                 result = self._done.get(index)
                 if result is None:
-                    if not first_found:
-                        return self._predicted
-                    continue
-                if result.error is None and not first_found:
-                    state, first_found = state_after(state, result.engine), True
-            return state
+                    return self._predicted
+                if result.error is None:
+                    return self._left_by_first(result)
+            return FIRST
+
+    def _left_by_first(self, first: FileResult) -> EngineState:
+        """What all files behind the first that succeeded start from: one state for all."""
+        if self._behind is None or self._behind[0] is not first:
+            self._behind = (first, state_after(FIRST, first.engine))
+        return self._behind[1]
+
+    def with_shared_state(self, result: FileResult) -> FileResult:
+        """``result`` with the state that it was given, not the copy of it that has come back."""
+        output: EngineOutput | None = result.engine
+        for state in (self._behind[1] if self._behind else FIRST, self._predicted):
+            if output is not None and output.started_from == state:
+                return replace(result, engine=replace(output, started_from=state))
+        return result
 
     def finished(self, result: FileResult) -> None:
         with self._lock:
@@ -73,7 +86,8 @@ class CarriedState:
         """Files, in engine order, whose answer is not what the engine's loop would have given.
 
         Everything up to the first such file is settled; those behind it are judged by what the
-        settled ones leave, so a second look may find more.
+        settled ones leave, so a second look may find more. A file that was given this very state
+        is settled, whatever a comparison says, or there would be no end.
         """
         if self._apart:
             return []
@@ -87,7 +101,7 @@ class CarriedState:
             right = used.records == state.records and same_answer(
                 used.changes, output.left, state.changes
             )
-            if not right:
+            if not right and self._certain.get(result.file.index) != state:
                 wrong.append(result.file)
                 with self._lock:
                     self._certain[result.file.index] = state
@@ -116,11 +130,12 @@ class CarriedState:
             others = [r.file.stem for r in done if r.engine.stop_time_s != stop]
             if others:
                 group, column = self._labels(path)
+                verb = "stops" if len(others) == 1 else "stop"
                 warnings.append(
                     f"time series {group} / {column}: the open end of its period is "
                     f"{stop:g} s, the stop time of the first file ({done[0].file.stem}), for all "
-                    f"files, as the engine has it; {len(others)} files stop at another time, "
-                    f"{others[0]} for one"
+                    f"files, as the engine has it; {count(len(others), 'file')} {verb} at another "
+                    f"time, {others[0]} for one"
                 )
         return warnings
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from bisect import bisect_left
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -25,6 +26,9 @@ from digitalmodel_optimizer.machine import measure_memory_mb
 from digitalmodel_optimizer.manager import Manager
 
 StateFor = Callable[[SimulationFile], Any]
+
+# Plugins read files ahead on what they are told, so small files must not wait long for it.
+TELL_S = 0.01
 
 
 class BatchControl:
@@ -122,7 +126,11 @@ class BatchControl:
 
 
 class Tracker:
-    """Knows where the batch stands and tells the plugins."""
+    """Knows where the batch stands and tells the plugins, often enough and no more often.
+
+    Telling costs more, the more files there are. So of events that follow one another within
+    :data:`TELL_S` one is told; :meth:`catch_up` tells what came after it.
+    """
 
     def __init__(self, hook: Any, settings: Any, order: list[SimulationFile]) -> None:
         self._hook = hook
@@ -133,7 +141,13 @@ class Tracker:
         self._total_mb = sum(file.size_mb for file in order)
         self._upcoming = {file.index: file for file in order}
         self._running: dict[int, SimulationFile] = {}
-        self._done: dict[int, tuple[float, bool, float]] = {}
+        self._done: dict[int, tuple[float, bool]] = {}
+        self._done_mb = 0.0
+        self._finished_s: list[float] = []
+        self._failed = 0
+        self._told_at = float("-inf")
+        self._untold = False
+        self._memory = (float("-inf"), 0.0)
         self.limit: Callable[[], int] = lambda: 1
 
     def reorder(self, order: list[SimulationFile]) -> None:
@@ -144,45 +158,61 @@ class Tracker:
         with self._lock:
             self._upcoming.pop(file.index, None)
             self._running[file.index] = file
-            self._tell()
+            self._changed()
 
     def finished(self, result: FileResult) -> None:
         with self._lock:
             file = result.file
             self._upcoming.pop(file.index, None)
             self._running.pop(file.index, None)
-            self._done[file.index] = (
-                time.perf_counter() - self._start,
-                result.error is not None,
-                file.size_mb,
-            )
-            self._tell()
+            self._count(file, time.perf_counter() - self._start, result.error is not None)
+            self._changed()
 
-    def _tell(self) -> None:
-        self._hook.optimizer_progress(progress=self.progress(), settings=self._settings)
+    def _count(self, file: SimulationFile, when_s: float, failed: bool) -> None:
+        """Count a file as done; one that was processed again counts as it ended last."""
+        before = self._done.get(file.index)
+        if before is None:
+            self._done_mb += file.size_mb
+        else:
+            del self._finished_s[bisect_left(self._finished_s, before[0])]
+            self._failed -= before[1]
+        self._done[file.index] = (when_s, failed)
+        self._finished_s.append(when_s)
+        self._failed += failed
+
+    def _changed(self) -> None:
+        self._untold = True
+        complete = len(self._done) == self._total
+        if complete or time.perf_counter() - self._told_at >= TELL_S:
+            self.catch_up()
+
+    def catch_up(self) -> None:
+        """Tell the plugins where the batch stands, if they have not been told yet."""
+        with self._lock:
+            if self._untold:
+                self._untold = False
+                self._hook.optimizer_progress(progress=self.progress(), settings=self._settings)
+                self._told_at = time.perf_counter()
 
     def progress(self) -> Progress:
         with self._lock:
-            done = list(self._done.values())
             return Progress(
                 files_total=self._total,
-                files_done=len(done),
-                files_failed=sum(failed for _, failed, _ in done),
+                files_done=len(self._done),
+                files_failed=self._failed,
                 size_total_mb=self._total_mb,
-                size_done_mb=sum(size for _, _, size in done),
+                size_done_mb=self._done_mb,
                 elapsed_s=time.perf_counter() - self._start,
                 running=tuple(self._running.values()),
                 upcoming=tuple(self._upcoming.values()),
                 workers_limit=self.limit(),
                 memory_available_mb=self._available_mb(),
-                finished_s=tuple(sorted(when for when, _, _ in done)),
+                finished_s=tuple(self._finished_s),
             )
 
     def _available_mb(self) -> float:
         """Free memory, asked of the system at most twice a second."""
         now = time.perf_counter()
-        asked, value = self.__dict__.get("_memory", (-1.0, 0.0))
-        if now - asked > 0.5:
-            value = measure_memory_mb()[1]
-            self.__dict__["_memory"] = (now, value)
-        return float(value)
+        if now - self._memory[0] > 0.5:
+            self._memory = (now, measure_memory_mb()[1])
+        return self._memory[1]

@@ -129,20 +129,25 @@ def _run(prepared: _Prepared, worker: Worker, engine: Any, cfg: Any) -> BatchRep
             process_file = ProcessOneFile(staging.folder)
             run = BatchRun(batch, worker.manager, settings, staging, process_file, carried)
             report = run.run()
-            keep_staging = report.interrupted or run.outcome.output_error is not None
+            fault: Exception | None = run.outcome.output_error
+            keep_staging = report.interrupted or fault is not None
             if not keep_staging:
                 end = os.path.join(staging.folder, "end")
-                save_merged(worker.host, engine, cfg, report.results, end, apart=prepared.apart)
+                try:
+                    save_merged(worker.host, engine, cfg, report.results, end, apart=prepared.apart)
+                except Exception as error:  # what became of the files is worth telling first
+                    fault = error
         if settings.save_error_reports:
             report = write_error_logs(report)
         try:
             worker.manager.call_each(
                 "optimizer_batch_finished", batch=batch, report=report, settings=settings
             )
-        finally:  # whatever a plugin does at the end: what came of the files is told
-            print_report(report)
-        if run.outcome.output_error is not None:
-            raise run.outcome.output_error
+        except Exception as error:  # whatever a plugin does at the end: the report comes out
+            fault = fault or error
+        print_report(report)
+        if fault is not None:
+            raise fault
         if report.interrupted:
             raise KeyboardInterrupt
     except BaseException:
@@ -150,7 +155,7 @@ def _run(prepared: _Prepared, worker: Worker, engine: Any, cfg: Any) -> BatchRep
         raise
     finally:
         dismiss(staging.folder)
-        staging.drop_attempts()
+        staging.close()
         if not keep_staging:
             staging.remove()
     return report

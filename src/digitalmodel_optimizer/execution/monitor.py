@@ -57,11 +57,18 @@ class Monitor:
         while not self._end.wait(pause_s):
             start = time.monotonic()
             self._sample()
+            self._tell()
             # Looking at all processes of a busy machine takes long; spend little time on it.
             pause_s = max(SAMPLE_S, (time.monotonic() - start) / SAMPLING_SHARE)
             if start - adjusted >= INTERVAL_S:
                 self._adjust(busy_cores=max(0.0, self._cpu_s - cpu_s) / (start - adjusted))
                 adjusted, cpu_s = start, self._cpu_s
+
+    def _tell(self) -> None:
+        try:
+            self._tracker.catch_up()
+        except Exception:  # as in _adjust
+            _log.exception("optimizer_progress failed")
 
     def _sample(self) -> None:
         memory_mb, self._cpu_s = tree_usage()

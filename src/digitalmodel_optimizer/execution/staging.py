@@ -11,7 +11,6 @@ import contextlib
 import errno
 import hashlib
 import os
-import pickle
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,8 +24,10 @@ from digitalmodel_optimizer.contract import (
     SimulationFile,
 )
 from digitalmodel_optimizer.engine.attempts import attempted
+from digitalmodel_optimizer.execution.journal import Journal
 
 FOLDER_PREFIX = ".digitalmodel-optimizer-"
+JOURNAL_NAME = "finished.journal"
 _BATCH_ENDING = {errno.ENOSPC, errno.EROFS, errno.EDQUOT}
 
 
@@ -37,6 +38,7 @@ class Staging:
         self.results_folder = results_folder
         self.folder = os.path.join(results_folder, FOLDER_PREFIX + identifier)
         self._published: dict[str, int] = {}
+        self._journal = Journal(Path(self.folder, JOURNAL_NAME))
         try:
             os.makedirs(self.folder, exist_ok=True)
             self._lock()
@@ -85,23 +87,18 @@ class Staging:
 
     def note(self, result: FileResult) -> None:
         """Keep a finished file's result for a later run of the same batch."""
-        path = os.path.join(self.folder, f"done-{result.file.index}.pickle")
-        with open(path + ".part", "wb") as unfinished:
-            pickle.dump((_stamp(result.file), result), unfinished)
-        os.replace(path + ".part", path)
+        self._journal.add((_stamps(result), result))
 
     def noted(self, files: Sequence[SimulationFile]) -> dict[int, FileResult]:
-        """Results that an interrupted run of this batch has left, for files that are unchanged."""
+        """Results that an interrupted run of this batch has left, for files that are unchanged.
+
+        So must their outputs be: another batch may have written to the same names meanwhile.
+        """
+        kept = {result.file.index: (stamps, result) for stamps, result in self._journal.records()}
         found: dict[int, FileResult] = {}
         for file in files:
-            try:
-                stamp, result = pickle.loads(
-                    Path(self.folder, f"done-{file.index}.pickle").read_bytes()
-                )
-            except Exception:  # none there, or written by another version: process the file again
-                continue
-            in_place = all(_size(item.final) == item.size_bytes for item in result.outputs)
-            if stamp == _stamp(file) and in_place:
+            stamps, result = kept.get(file.index, (None, None))
+            if result is not None and result.file.path == file.path and stamps == _stamps(result):
                 found[file.index] = result
                 # In the engine's order, so that of files that share a name the last one counts.
                 self._published.update((item.final, file.index) for item in result.outputs)
@@ -111,30 +108,39 @@ class Staging:
         """Indices of files that an earlier run was processing when it ended without a word."""
         return attempted(self.folder)
 
-    def drop_attempts(self) -> None:
-        """Remove what unfinished files have left."""
+    def clear(self, result: FileResult) -> None:
+        """Remove the folders from which a file's outputs were moved."""
+        for folder in {os.path.dirname(output.staged) for output in result.outputs}:
+            try:
+                os.rmdir(folder)
+            except OSError:  # something stayed in it
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def close(self) -> None:
+        """Let go of the folder; what unfinished files have left is removed."""
+        self._journal.close()
         with contextlib.suppress(OSError), os.scandir(self.folder) as entries:
             for entry in entries:
                 if entry.is_dir():
                     shutil.rmtree(entry.path, ignore_errors=True)
 
     def remove(self) -> None:
+        """Remove the folder, results of finished files included."""
+        self._journal.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def _size(path: str) -> int:
-    try:
-        return os.stat(path).st_size
-    except OSError:
-        return -1
+def _stamps(result: FileResult) -> tuple[tuple[str, int, int], ...]:
+    """What tells whether a file or any of its outputs has been written to since."""
+    return tuple(map(_stamp, (result.file.path, *(output.final for output in result.outputs))))
 
 
-def _stamp(file: SimulationFile) -> tuple[str, int, int]:
+def _stamp(path: str) -> tuple[str, int, int]:
     try:
-        status = os.stat(file.path)
-        return (file.path, status.st_size, status.st_mtime_ns)
+        status = os.stat(path)
+        return (path, status.st_size, status.st_mtime_ns)
     except OSError:
-        return (file.path, -1, -1)
+        return (path, -1, -1)
 
 
 def batch_identifier(parts: Sequence[Any]) -> str:

@@ -24,6 +24,7 @@ from digitalmodel_optimizer.contract import (
     Settings,
     hookimpl,
 )
+from digitalmodel_optimizer.engine.attempts import attempt_folder
 from digitalmodel_optimizer.engine.context import current
 from digitalmodel_optimizer.engine.failures import describe
 from digitalmodel_optimizer.engine.host import Host, import_host, select_library
@@ -84,8 +85,11 @@ class Worker:
         self.host = host
         self.manager = manager
         self.settings = settings
+        self.shared = shared
         self.seams = Seams(host)
-        defaults.unit = Unit(host, manager.hook, settings, shared, self.seams.get_objects)
+        defaults.unit = Unit(
+            host, manager.hook, settings, shared, self.seams.get_objects, manager.culprit
+        )
 
     def process(self, task: FileTask) -> FileResult:
         """One file through plugins and engine; never raises for the file's own fault."""
@@ -102,7 +106,19 @@ class Worker:
             if culprit is not None:
                 fault = replace(fault, message=f"{culprit}: {fault.message}")
             return FileResult(file=task.file, error=fault, attempt=task.attempt, worker=os.getpid())
-        return _with_sizes(result)
+        return self._in_users_terms(_with_sizes(result), task)
+
+    def _in_users_terms(self, result: FileResult, task: FileTask) -> FileResult:
+        """An error names an output where the user will look for it, not where it is staged."""
+        error = result.error
+        if error is None:
+            return result
+        staging = attempt_folder(self.shared.staging, task.file.index, task.attempt)
+        message, details = (
+            text.replace(staging, self.shared.results_folder)
+            for text in (error.message, error.details)
+        )
+        return replace(result, error=FileError(error.kind, message, details))
 
 
 def _with_sizes(result: FileResult) -> FileResult:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import subprocess
 import sys
 import threading
@@ -13,9 +14,12 @@ from pathlib import Path
 
 import psutil
 
-SAMPLE_INTERVAL_S = 0.1
+# Memory is looked at so often, for peaks that are short; processes are looked for more rarely.
+LOOK_INTERVAL_S = 0.02
+LOOKS_PER_SAMPLE = 5
 _PATIENCE_S = 15.0
 _BYTES_PER_MB = 1e6
+_BYTES_PER_KB = 1024
 _HELPER_MB = 40.0  # a resource tracker has less, whatever has loaded OrcFxAPI has more
 
 
@@ -34,8 +38,10 @@ class Usage:
     """What one run of a process tree took.
 
     ``memory_mb`` is the largest sum of resident memory that was seen over the tree (pages that
-    are shared count in each process), ``worker_mb`` the most that one of its child processes had
-    (the process itself where no child does the work), ``processes`` the most processes at a time.
+    are shared count in each process), and no less than one of them had. ``root_mb`` is the peak of
+    its first process, ``child_mb`` that of the largest of the others, both by the system's own mark
+    where it keeps one (Linux, Windows), which no short peak escapes. ``processes`` is the most
+    processes at a time.
     ``read_mb`` and ``written_mb`` are what the tree asked the system to read and write, whether
     or not a disk had to move; ``disk_read_mb`` is what came from the disk itself. None: the
     system does not tell.
@@ -45,12 +51,18 @@ class Usage:
     elapsed_s: float
     cpu_s: float
     memory_mb: float
-    worker_mb: float
+    root_mb: float
+    child_mb: float
     processes: int
     read_mb: float | None = None
     written_mb: float | None = None
     disk_read_mb: float | None = None
     samples: tuple[Sample, ...] = ()
+
+    @property
+    def worker_mb(self) -> float:
+        """The peak of the largest child process, or of the first where no child does the work."""
+        return self.child_mb if self.child_mb > _HELPER_MB else self.root_mb
 
 
 def run_child(
@@ -58,7 +70,6 @@ def run_child(
     folder: Path,
     environment: Mapping[str, str],
     log: Path,
-    interval_s: float = SAMPLE_INTERVAL_S,
 ) -> Usage:
     """Run ``command`` in ``folder`` to its end, what it prints in ``log``, and say what it took.
 
@@ -75,8 +86,7 @@ def run_child(
             stdout=output,
             stderr=subprocess.STDOUT,
         )
-        sampler = TreeSampler(child.pid, interval_s)
-        with sampler, ended(child):
+        with ended(child), TreeSampler(child.pid) as sampler:
             status = child.wait()
     elapsed_s = time.perf_counter() - start
     now = _Totals.now()
@@ -85,8 +95,9 @@ def run_child(
         status=status,
         elapsed_s=elapsed_s,
         cpu_s=spent.cpu_s,
-        memory_mb=sampler.peak_mb,
-        worker_mb=sampler.worker_mb,
+        memory_mb=max(sampler.peak_mb, sampler.root_mb, sampler.child_mb),
+        root_mb=sampler.root_mb,
+        child_mb=sampler.child_mb,
         processes=sampler.most_processes,
         read_mb=spent.read_mb,
         written_mb=spent.written_mb,
@@ -137,14 +148,22 @@ class _Totals:
 
 
 class TreeSampler:
-    """Looks at a process tree every ``interval_s`` seconds, on a thread of its own."""
+    """Looks at the memory of a process tree all the while, on a thread of its own.
 
-    def __init__(self, pid: int, interval_s: float = SAMPLE_INTERVAL_S) -> None:
+    A process counts from the second time that it is found: in its first moments it may still be
+    a copy of its parent, whose memory would count twice.
+    """
+
+    def __init__(self, pid: int, interval_s: float = LOOK_INTERVAL_S) -> None:
         self.peak_mb = 0.0
+        self.root_mb = 0.0
+        self.child_mb = 0.0
         self.most_processes = 0
         self.samples: list[Sample] = []
         self._interval_s = interval_s
         self._root = psutil.Process(pid)
+        self._found: set[psutil.Process] = set()
+        self._known: list[psutil.Process] = []
         self._last: dict[int, _Totals] = {}
         self._stop = threading.Event()
         self._start = time.perf_counter()
@@ -158,13 +177,6 @@ class TreeSampler:
         self._stop.set()
         self._thread.join()
 
-    @property
-    def worker_mb(self) -> float:
-        children_mb = max((item.largest_child_mb for item in self.samples), default=0.0)
-        if children_mb > _HELPER_MB:
-            return children_mb
-        return max((item.root_mb for item in self.samples), default=0.0)
-
     def totals(self) -> _Totals:
         """The sum of what each process was last seen to have used."""
         seen = list(self._last.values())
@@ -175,24 +187,61 @@ class TreeSampler:
         )
 
     def _watch(self) -> None:
-        while not self._stop.wait(self._interval_s):
-            self._look()
+        for look in itertools.count():
+            if self._stop.wait(self._interval_s):
+                return
+            sampled = look % LOOKS_PER_SAMPLE == 0
+            if sampled:
+                self._find()
+            self._look(sampled)
 
-    def _look(self) -> None:
-        sizes_mb = []
+    def _find(self) -> None:
         with contextlib.suppress(psutil.Error):
-            for process in (self._root, *self._root.children(recursive=True)):
-                with contextlib.suppress(psutil.Error):
-                    sizes_mb.append(process.memory_info().rss / _BYTES_PER_MB)
-                    if not sys.platform.startswith("linux"):
-                        self._last[process.pid] = _used_by(process)
-        if sizes_mb:
-            total = sum(sizes_mb)
+            children = self._root.children(recursive=True)
+            self._known = [process for process in children if process in self._found]
+            self._found = set(children)
+
+    def _look(self, sampled: bool) -> None:
+        sizes_mb, peaks_mb = [], []
+        for process in (self._root, *self._known):
+            try:
+                size_mb, peak_mb = _resident_mb(process)
+                if sampled and not sys.platform.startswith("linux"):
+                    self._last[process.pid] = _used_by(process)
+            except (psutil.Error, OSError):
+                if process is self._root:
+                    return
+                continue
+            sizes_mb.append(size_mb)
+            peaks_mb.append(peak_mb)
+        self.root_mb = max(self.root_mb, peaks_mb[0])
+        self.child_mb = max(self.child_mb, *peaks_mb[1:], 0.0)
+        self.peak_mb = max(self.peak_mb, sum(sizes_mb))
+        self.most_processes = max(self.most_processes, len(sizes_mb))
+        if sampled:
             elapsed_s = time.perf_counter() - self._start
-            children = max(sizes_mb[1:], default=0.0)
-            self.samples.append(Sample(elapsed_s, sizes_mb[0], children, total))
-            self.peak_mb = max(self.peak_mb, total)
-            self.most_processes = max(self.most_processes, len(sizes_mb))
+            largest_mb = max(sizes_mb[1:], default=0.0)
+            self.samples.append(Sample(elapsed_s, sizes_mb[0], largest_mb, sum(sizes_mb)))
+
+
+def _resident_mb(process: psutil.Process) -> tuple[float, float]:
+    """Resident memory now, and the most that it has been, where the system keeps that mark.
+
+    :raises OSError: the process has ended.
+    """
+    if sys.platform.startswith("linux"):
+        lines = Path(f"/proc/{process.pid}/status").read_bytes().splitlines()
+        sizes = dict(line.split(b":", 1) for line in lines if line.startswith((b"VmHWM", b"VmRSS")))
+        if len(sizes) < 2:
+            raise ProcessLookupError(process.pid)  # nobody has waited for it yet
+        size_mb, peak_mb = (
+            int(sizes[name].split()[0]) * _BYTES_PER_KB / _BYTES_PER_MB
+            for name in (b"VmRSS", b"VmHWM")
+        )
+        return size_mb, max(size_mb, peak_mb)
+    used = process.memory_info()
+    peak = getattr(used, "peak_wset", used.rss)  # Windows
+    return used.rss / _BYTES_PER_MB, max(used.rss, peak) / _BYTES_PER_MB
 
 
 def _used_by(process: psutil.Process) -> _Totals:
@@ -214,15 +263,23 @@ def ended(child: subprocess.Popen[bytes]) -> Iterator[None]:
     """However the block is left, the child and its children are gone afterwards."""
     try:
         yield
-    except BaseException:  # Ctrl-C reaches the child as well; it is given time to tidy up
+    except KeyboardInterrupt:  # it reaches the child as well, which is given time to tidy up
         with contextlib.suppress(subprocess.TimeoutExpired):
             child.wait(_PATIENCE_S)
         raise
     finally:
         if child.poll() is None:
-            with contextlib.suppress(psutil.Error):
-                for process in psutil.Process(child.pid).children(recursive=True):
-                    with contextlib.suppress(psutil.Error):
+            below = _below(child.pid)
+            child.kill()  # first, so that it starts no others
+            for process in below:
+                with contextlib.suppress(psutil.Error):
+                    if "resource_tracker" not in " ".join(process.cmdline()):  # it tidies up
                         process.kill()
-            child.kill()
             child.wait()
+            psutil.wait_procs(below, _PATIENCE_S)
+
+
+def _below(pid: int) -> list[psutil.Process]:
+    with contextlib.suppress(psutil.Error):
+        return list(psutil.Process(pid).children(recursive=True))
+    return []

@@ -144,8 +144,8 @@ class Loader(importlib.abc.Loader):
         module.lib = lib
 
 
-def watch_files(counts: Counts, inputs: str, work: str) -> None:
-    """Count the opening of simulation files, and of tables for writing."""
+def watch_files(counts: Counts, inputs: tuple[str, ...], work: str) -> None:
+    """Count the opening of simulation files below ``inputs``, and of tables for writing."""
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         if event != "open":
@@ -178,11 +178,11 @@ def start() -> None:
     if not folder or not os.path.isdir(folder):
         return
     counts = Counts(folder)
-    inputs, work = (
-        os.path.normcase(os.path.abspath(place))
-        for place in os.environ[WATCHED_VARIABLE].split(os.pathsep)
+    work, *inputs = (
+        os.path.join(os.path.normcase(os.path.abspath(place)), "")
+        for place in os.environ[WATCHED_VARIABLE].split("\n")
     )
-    watch_files(counts, inputs, work)
+    watch_files(counts, tuple(inputs), work)
     sys.meta_path.insert(0, Finder(counts))
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=counts.in_forked_child)
