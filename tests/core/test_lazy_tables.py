@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import copy
+import csv
 import pickle
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 pandas = pytest.importorskip("pandas")
@@ -39,8 +40,16 @@ def filled(tables: Any, row: list[Any], columns: dict[str, Any]) -> Any:
 
 def assert_same(found: Any, expected: Any) -> None:
     pandas.testing.assert_frame_equal(found, expected)
-    assert found.to_csv() == expected.to_csv()
-    assert found.round(6).to_csv() == expected.round(6).to_csv()
+    assert text_of(found) == text_of(expected)
+    assert text_of(found.round(6)) == text_of(expected.round(6))
+
+
+def text_of(table: Any) -> Any:
+    """As pandas writes it, or why it cannot: the csv module of Python 3.10 refuses NUL."""
+    try:
+        return table.to_csv()
+    except csv.Error as error:
+        return repr(error)
 
 
 rows = st.lists(values, min_size=len(NAMES), max_size=len(NAMES))
@@ -61,6 +70,7 @@ def test_a_row_has_the_types_that_pandas_gives_it(row: list[Any], added: dict[st
         st.tuples(rows, values, st.sampled_from([1.5, float("nan"), None])), max_size=6
     )
 )
+@example([([None] * len(NAMES), "\x00", 1.5)])
 def test_rows_that_travel_as_values_make_the_table_that_pandas_joins(
     content: list[tuple[list[Any], Any, Any]],
 ) -> None:
