@@ -46,6 +46,8 @@ class WorkerPool:
         self._waiting = 0
         self._workers: list[WorkerProcess] = []
         self._leaving: list[WorkerProcess] = []
+        # On the list, for no more than are needed to be made, and not for anybody to take yet.
+        self._not_begun: set[WorkerProcess] = set()
         self._closed = False
 
     def run_once(self, task: FileTask) -> FileResult:
@@ -93,14 +95,26 @@ class WorkerPool:
                     if further is None:
                         self._changed.wait(_START_CHECK_S)
                         continue
-                further.begin(self._tell)
+                self._begin(further)
         finally:
             with self._lock:
                 self._waiting -= 1
 
+    def _begin(self, worker: WorkerProcess) -> None:
+        """Start a worker that is on the list already; from now on it tells itself how far it is."""
+        try:
+            worker.begin(self._tell)
+        finally:
+            with self._lock:
+                self._not_begun.discard(worker)
+                self._changed.notify_all()
+
+    def _is_starting(self, worker: WorkerProcess) -> bool:
+        return worker.starting or worker in self._not_begun
+
     def _with_room(self) -> WorkerProcess | None:
         """An idle worker; the least busy one where no more may be started."""
-        roomy = [w for w in self._workers if w.running < w.capacity and not w.starting]
+        roomy = [w for w in self._workers if w.running < w.capacity and not self._is_starting(w)]
         idle = [w for w in roomy if not w.running]
         if idle:
             return max(idle, key=lambda w: w.idle_since)
@@ -109,11 +123,12 @@ class WorkerPool:
 
     def _further(self) -> WorkerProcess | None:
         """A new worker for a file that waits, unless one is being started for it."""
-        starting = sum(worker.starting for worker in self._workers)
+        starting = sum(map(self._is_starting, self._workers))
         if len(self._workers) >= self._most or starting >= self._waiting:
             return None
         worker = self._new_worker()
         worker.idle_since = time.monotonic()
+        self._not_begun.add(worker)
         self._workers.append(worker)
         return worker
 
@@ -138,7 +153,7 @@ class WorkerPool:
             overdue = [
                 w
                 for w in self._workers
-                if not (w.running or w.starting) and now - w.idle_since > self._idle_s
+                if not (w.running or self._is_starting(w)) and now - w.idle_since > self._idle_s
             ]
             for other in overdue:
                 self._workers.remove(other)

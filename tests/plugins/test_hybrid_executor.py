@@ -239,9 +239,9 @@ def _is_zombie(pid: int) -> bool:
 
 
 def test_the_time_limit_does_not_count_the_start_of_a_worker(tmp_path: Path) -> None:
-    results, _ = execute(
-        Workload(str(tmp_path), start_s=1.2), 2, 2, backend="loky", time_limit_s=1.0
-    )
+    # Each takes long enough for the other worker to be there before it could take both.
+    workload = Workload(str(tmp_path), {0: "sleep 0.6", 1: "sleep 0.6"}, start_s=1.2)
+    results, _ = execute(workload, 2, 2, backend="loky", time_limit_s=1.0)
     assert all(result.error is None for result in results.values())
     assert len(list(tmp_path.glob("warm-*"))) == 2
 
@@ -325,6 +325,27 @@ def test_no_file_waits_for_a_start_while_another_worker_is_free(tmp_path: Path) 
     assert all(result.error is None for result in results)
     assert len({result.worker for result in results}) == 1
     assert len(begun) == 2
+
+
+def test_a_worker_that_another_file_is_about_to_start_is_not_taken(tmp_path: Path) -> None:
+    """Two files at once, two workers: each has its own, and neither waits for the other's start."""
+    second_came = threading.Event()
+    begun: list[WorkerProcess] = []
+
+    class Hesitating(WorkerProcess):
+        def begin(self, tell: Callable[[], None]) -> None:
+            begun.append(self)
+            if len(begun) > 1:
+                second_came.set()
+            assert second_came.wait(30.0), "the second file took the first one's worker"
+            super().begin(tell)
+
+    limits = WorkerLimits(None, 60.0, 5.0)
+    pool = WorkerPool(lambda: Hesitating(Workload(str(tmp_path)), limits), 2, 5.0, 30.0)
+    with ThreadPoolExecutor(2) as drivers:
+        results = list(drivers.map(pool.run_once, schedule_of(2, 2).order, timeout=60))
+    pool.close(kill=True)
+    assert all(result.error is None for result in results)
 
 
 def test_a_start_that_takes_too_long_costs_its_file(tmp_path: Path) -> None:

@@ -189,8 +189,9 @@ def optimizer_progress(progress: Progress, settings: Settings) -> None:
     """Files were started or finished.
 
     Called: in the parent, one call at a time, on whichever thread noticed; every plugin. Of events
-    within a hundredth of a second the first is told at once, what came after it within half a
-    second, and the end of the batch always. Must be quick.
+    within a hundredth of a second the first is told at once, what came after it at the next look
+    at the machine (four times a second, less often where many processes run), and the end of the
+    batch always. Must be quick.
     Example: ``print(progress.files_done, "of", progress.files_total)``
     Added in 0.1.
     """
