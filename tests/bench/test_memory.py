@@ -56,6 +56,19 @@ def test_growth_is_judged_where_enough_files_ran() -> None:
     assert "GROWTH" in shown(MemoryResult(SCHEMA, "", {}, {}, growth=leak))
 
 
+def test_a_single_step_is_no_leak() -> None:
+    steps = [Sample(t / 10, 250.0, 110.0 + 4.0 * (t > 150), 400.0) for t in range(1, 221)]
+    found = growth_of(steps, files=1000, size_mb=0.4, loop_s=20.0)
+    assert found.worker_mb_per_1000 == pytest.approx(0.0, abs=1e-6)
+    assert found.worker_last_mb - found.worker_first_mb == pytest.approx(4.0)
+
+
+def test_a_leak_in_many_steps_is_one() -> None:
+    steps = [Sample(t / 10, 250.0, 110.0 + t // 10, 400.0) for t in range(1, 221)]
+    found = growth_of(steps, files=1000, size_mb=0.4, loop_s=20.0)
+    assert found.worker_mb_per_1000 == pytest.approx(20.0, rel=0.1)
+
+
 def test_what_the_host_imports_before_its_loop_is_no_growth() -> None:
     """A worker that was started early is there while its parent still grows."""
     found = growth_of(

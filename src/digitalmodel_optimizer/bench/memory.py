@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -32,6 +33,7 @@ _BUDGET_MB = 1.3 * (2.5 * _BUDGET_FILE_MB + 200.0)
 _MOST_SAMPLES = 300
 # What a process takes on its way to its first files says nothing of growth.
 _SETTLED_SHARE = 0.2
+_PARTS = 5
 MOST_GROWTH_MB_PER_1000 = 0.5
 """A worker that grows by more has a leak: a process of 100 MB varies by less from one look to the
 next, and ten thousand files then still add less than 5 MB."""
@@ -222,15 +224,12 @@ def measure_growth(files: int, folder: Path, work: Path, say: Callable[[str], No
 
 def growth_of(samples: Sequence[Sample], files: int, size_mb: float, loop_s: float) -> Growth:
     """What ``samples`` of a run over ``files`` say of growth, the loop's first fifth left out."""
-    # The loop is the end of the run: what the host imports before it is no growth.
-    begun_s = samples[-1].elapsed_s - (1.0 - _SETTLED_SHARE) * loop_s if samples else 0.0
-    # After the worker has ended there are only small helpers.
+    # Without the worker there are only small helpers; it ends with the loop.
     most_mb = max((item.largest_child_mb for item in samples), default=0.0)
-    settled = [
-        item
-        for item in samples
-        if item.elapsed_s >= begun_s and item.largest_child_mb > most_mb / 2
-    ]
+    with_worker = [item for item in samples if item.largest_child_mb > most_mb / 2]
+    # A worker may be there long before the loop, while the host is still being imported.
+    begun_s = with_worker[-1].elapsed_s - (1.0 - _SETTLED_SHARE) * loop_s if with_worker else 0.0
+    settled = [item for item in with_worker if item.elapsed_s >= begun_s]
     thousand_s = 1000.0 * loop_s / files
     times = [item.elapsed_s for item in settled]
     worker = [item.largest_child_mb for item in settled]
@@ -241,10 +240,19 @@ def growth_of(samples: Sequence[Sample], files: int, size_mb: float, loop_s: flo
         worker_first_mb=worker[0] if worker else 0.0,
         worker_last_mb=worker[-1] if worker else 0.0,
         worker_most_mb=max(worker, default=0.0),
-        worker_mb_per_1000=fit_line(times, worker)[1] * thousand_s,
-        parent_mb_per_1000=fit_line(times, [item.root_mb for item in settled])[1] * thousand_s,
+        worker_mb_per_1000=_usual_slope(times, worker) * thousand_s,
+        parent_mb_per_1000=_usual_slope(times, [item.root_mb for item in settled]) * thousand_s,
         samples=_thinned(samples),
     )
+
+
+def _usual_slope(times: Sequence[float], values: Sequence[float]) -> float:
+    """The median slope of five parts: a leak is in all of them, a table that doubles in one."""
+    length = len(times) // _PARTS
+    if length < 2:
+        return fit_line(times, values)[1]
+    parts = [slice(place * length, (place + 1) * length) for place in range(_PARTS)]
+    return statistics.median(fit_line(times[part], values[part])[1] for part in parts)
 
 
 def _many_files(files: int, folder: Path, place: Path, say: Callable[[str], None]) -> Batch:
