@@ -9,6 +9,8 @@ given a worker process.
 
 from __future__ import annotations
 
+import queue
+import threading
 import warnings
 import weakref
 from collections.abc import Callable, Iterator, Mapping
@@ -29,6 +31,8 @@ from digitalmodel_optimizer_plugins._worker_pool import WorkerPool, stopped
 from digitalmodel_optimizer_plugins._worker_process import WorkerLimits, WorkerProcess
 
 RunOnce = Callable[[FileTask], FileResult]
+
+_CTRL_C_CHECK_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -163,32 +167,57 @@ def _drive(
     """Results as they are finished; whatever ends the iteration also ends the workers."""
     from joblib import Parallel, delayed  # type: ignore[import-untyped, unused-ignore]
 
+    order = run.schedule.order
+    finished: queue.SimpleQueue[FileResult | BaseException] = queue.SimpleQueue()
+    tasks, taking = iter(order), threading.Lock()
     ended = False
 
-    def drive(task: FileTask) -> FileResult:
-        stopping = ended or run.control.stopping
-        return stopped(task) if stopping else run.control.run(task, run_once)
+    def drive() -> None:
+        """One file after the other; one joblib task a file would cost four changes of thread."""
+        while True:
+            with taking:
+                task = next(tasks, None)
+            if task is None:
+                return
+            try:
+                stopping = ended or run.control.stopping
+                finished.put(stopped(task) if stopping else run.control.run(task, run_once))
+            except BaseException as error:  # not the file's: it ends the batch
+                finished.put(error)
+                return
 
     _open_pools.update(pools)
+    count = max(1, min(run.schedule.most_workers, len(order)))
+    # joblib runs a single job on the calling thread.
     drivers = Parallel(
-        n_jobs=max(1, min(run.schedule.most_workers, len(run.schedule.order))),
-        backend="threading",
-        batch_size=1,
-        return_as="generator_unordered",
+        n_jobs=max(2, count), backend="threading", batch_size=1, return_as="generator_unordered"
     )
-    results = drivers(delayed(drive)(task) for task in run.schedule.order)
+    started = drivers(delayed(drive)() for _ in range(count))
     completed = False
     try:
-        # Not "yield from": closing us must end the workers first, joblib's generator after them.
-        while (result := next(results, None)) is not None:
-            yield result
+        # Not from joblib's generator, which looks for results every hundredth of a second.
+        for _ in order:
+            yield _next_of(finished)
         completed = True
     finally:
         ended = True
+        # Closing us must end the workers first, joblib's threads after them.
         for pool in pools:
             _end_pool(pool, completed=completed)
             _open_pools.discard(pool)
         with warnings.catch_warnings():
             # joblib remarks on results that nobody will read; that is what was asked for.
             warnings.simplefilter("ignore")
-            results.close()
+            started.close()
+
+
+def _next_of(finished: queue.SimpleQueue[FileResult | BaseException]) -> FileResult:
+    while True:
+        try:
+            # On Windows a wait on the main thread does not notice Ctrl-C before it is over.
+            result = finished.get(timeout=_CTRL_C_CHECK_S)
+        except queue.Empty:
+            continue
+        if isinstance(result, BaseException):
+            raise result
+        return result

@@ -78,6 +78,11 @@ class Spares:
                 worker.finish(time.monotonic())
         return None
 
+    def begin_end(self) -> None:
+        """Ask all of them to end, without waiting for it; :meth:`keep` does."""
+        with self._lock:
+            begin_end(self._workers)
+
     def keep(self, count: int) -> None:
         """End all but the first ``count``, now."""
         with self._lock:
@@ -85,13 +90,18 @@ class Spares:
         end_workers(doomed)
 
 
-def end_workers(workers: Sequence[WorkerProcess]) -> None:
+def begin_end(workers: Sequence[WorkerProcess]) -> None:
     """Let workers that wait end in order; those that are still starting are killed."""
     for worker in workers:
         if worker.ready:
             worker.begin_stop()
         else:
             worker.kill()
+
+
+def end_workers(workers: Sequence[WorkerProcess]) -> None:
+    """:func:`begin_end`, and wait until they have."""
+    begin_end(workers)
     for worker in workers:
         worker.finish(time.monotonic() + worker.limits.stop_s)
 

@@ -34,6 +34,8 @@ SHARED_NEED = 4.0
 # A collection that gives back less than this share of the growth was not worth it: the next one
 # waits for twice the growth, at most so many times the setting.
 WORTHWHILE = 0.1
+# Python 3.12 counts some hundred objects of its own as frozen; from here on it was the user.
+FROZEN_BY_SOMEBODY = 5_000
 MOST_PATIENCE = 4.0
 
 OPTIONS = (
@@ -72,11 +74,13 @@ _DEFAULTS: dict[str, Any] = {option.name: option.default for option in OPTIONS}
 class _ProcessState:
     """What this process has seen; ``lock`` guards it when files run in threads.
 
-    ``base_mb`` is the memory after the last collection, ``lowest_mb`` the least that the worker
+    ``collected``: the garbage of the imports is gone, and what they left is exempt. ``base_mb`` is
+    the memory after the last collection, ``lowest_mb`` the least that the worker
     held between files, ``patience`` the factor on the triggers.
     """
 
     is_worker: bool = False
+    collected: bool = False
     froze: bool = False
     files_open: int = 0
     was_enabled: bool = True
@@ -97,19 +101,32 @@ def optimizer_options() -> PluginOptions:
 @hookimpl
 def optimizer_configure(settings: Settings) -> None:
     """Exempt what this process has imported, so that collecting the rest is quick."""
-    if _options(settings)["freeze"] and not gc.get_freeze_count():
+    if _state.collected or not _options(settings)["freeze"]:
+        return  # to count what a worker has frozen would take as long as there is of it
+    if gc.get_freeze_count() < FROZEN_BY_SOMEBODY:
         gc.freeze()
         _state.froze = True
 
 
 @hookimpl
+def optimizer_worker_prepared() -> None:
+    """Look through all imports while nobody waits: the batch's first files would."""
+    gc.collect()
+    gc.freeze()
+    _state.collected = True
+
+
+@hookimpl
 def optimizer_worker_started(settings: Settings) -> None:
     global _state  # what a forked worker inherited is its parent's
+    collected = _state.collected
     _state = _ProcessState(is_worker=True)
     memory.forget()
-    gc.unfreeze()
-    gc.collect()
-    if _options(settings)["freeze"]:
+    freeze = _options(settings)["freeze"]
+    if not (collected and freeze):
+        gc.unfreeze()
+        gc.collect()
+    if freeze:
         gc.freeze()
 
 

@@ -8,6 +8,7 @@ chooses by what the batch is.
 
 from __future__ import annotations
 
+import importlib
 import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -161,6 +162,8 @@ def optimizer_get_ready(
         return None
     count = early_workers(files, machine, settings.ceiling, options["early_workers"])
     spares.start(prepare, worker_limits(settings, options), count)
+    if count:  # then the batch will be driven by joblib, too
+        importlib.import_module("joblib")
     return count
 
 
@@ -198,6 +201,12 @@ def optimizer_file_failed(
     file: SimulationFile, error: FileError, attempt: int, settings: Settings
 ) -> Decision | None:
     return decide_after_failure(error, attempt, _options(settings))
+
+
+@hookimpl
+def optimizer_files_finished() -> None:
+    """Processes take a while to end: they do while the summaries are written."""
+    spares.begin_end()
 
 
 @hookimpl

@@ -13,7 +13,7 @@ _MERGE = "tag:yaml.org,2002:merge"
 
 def line_of(source: str, path: Key) -> int | None:
     """The line, from 1, at which the last key of ``path`` that exists stands; None if unknown."""
-    node, line = _read(source)[0], None
+    node, line = _node(source), None
     for key in path:
         pair = _pair(node, key)
         if pair is None:
@@ -24,7 +24,7 @@ def line_of(source: str, path: Key) -> int | None:
 
 def holds(source: str, path: Key, value: Any) -> bool:
     """Whether ``source`` has ``value`` at ``path``; of a mapping, whether it has one there."""
-    content = _read(source)[1]
+    content = _content(source)
     for key in path:
         if not isinstance(content, Mapping):
             return False
@@ -38,12 +38,12 @@ def holds(source: str, path: Key, value: Any) -> bool:
 
 def readable(source: str) -> bool:
     """Whether anything can be said of ``source``: there, and one document of YAML."""
-    return _read(source)[0] is not None
+    return _node(source) is not None
 
 
 def repeated(source: str, path: Key) -> Iterator[tuple[Key, list[int]]]:
     """Keys on the way to ``path``, and below it, that stand more than once, with their lines."""
-    node = _read(source)[0]
+    node = _node(source)
     way: Key = ()
     for key in path:
         yield from _repeated_in(node, way, only=key)
@@ -90,17 +90,25 @@ def _pair(node: Any, key: str) -> Any:
     return None
 
 
-@lru_cache(maxsize=4)
-def _read_bytes(content: bytes) -> tuple[Any, Any]:
+def _node(source: str) -> Any:
+    return _read(source, "compose")
+
+
+def _content(source: str) -> Any:
+    return _read(source, "load")
+
+
+def _read(source: str, how: str) -> Any:
+    """None of a file that has meanwhile gone: the message must come out."""
+    try:
+        return _read_bytes(Path(source).read_bytes(), how)
+    except Exception:
+        return None
+
+
+@lru_cache(maxsize=8)
+def _read_bytes(content: bytes, how: str) -> Any:
     import yaml  # the host's own reader, so that both see the same
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    return yaml.compose(content, Loader=loader), yaml.load(content, Loader=loader)  # noqa: S506
-
-
-def _read(source: str) -> tuple[Any, Any]:
-    """Node and content; nothing of a file that has meanwhile gone: the message must come out."""
-    try:
-        return _read_bytes(Path(source).read_bytes())
-    except Exception:
-        return None, None
+    return getattr(yaml, how)(content, Loader=loader)

@@ -18,7 +18,11 @@ from digitalmodel_optimizer.engine.context import FileContext
 from digitalmodel_optimizer.engine.lazy_table import genuine
 from digitalmodel_optimizer.engine.merge import _joined, _runs
 from digitalmodel_optimizer.engine.row_tables import OneRow, PandasOfRows, plain_tables
-from digitalmodel_optimizer.engine.scratch_tables import NotedTable, PandasOfGrowth
+from digitalmodel_optimizer.engine.scratch_tables import (
+    NotedTable,
+    PandasOfGrowth,
+    TableToLookThrough,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # pandas', on columns of mixed types
 numbers = st.floats(allow_nan=True) | st.floats(-1e9, 1e9).map(numpy.float64)
@@ -197,3 +201,31 @@ def test_rows_that_a_table_grows_by_have_the_types_that_pandas_gives_them(
         return tables.concat([pandas.DataFrame({"a": [1.0], "b": ["x"]}), table])
 
     assert_same(grown(PandasOfGrowth(pandas)), grown(pandas))
+
+
+def test_a_table_to_look_through_gives_each_column_once_and_as_it_stands() -> None:
+    table = pandas.DataFrame({"a": [1.5, 2.0], "b": ["2020-01-01", "2020-01-02"]})
+    seen = TableToLookThrough(table)
+    assert seen["a"] is seen["a"]
+    assert list(seen.columns) == ["a", "b"]
+    before = seen["b"]
+    seen["b"] = pandas.to_datetime(seen["b"])
+    assert seen["b"] is not before
+    assert seen["b"].dtype == table["b"].dtype == pandas.to_datetime(before).dtype
+    pandas.testing.assert_frame_equal(seen[["a"]], table[["a"]])
+    assert genuine(seen) is table
+
+
+def test_statistics_are_those_of_the_engine_and_leave_the_same_table(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of numbers, gaps, words, and dates as text, which the engine turns into dates."""
+    module = pytest.importorskip("assetutilities.modules.data_exploration.data_exploration")
+    content = {"x": [1.0, 2.0], "when": ["2020-01-01", "2021-01-01"], "gap": [None, None]}
+    theirs = pandas.DataFrame({**content, "text": ["abc", None], "whole": [3, 4]})
+    ours = theirs.copy()
+    statistics_of = module.DataExploration().get_df_with_basic_statistics
+    expected = statistics_of({"add_to_df": True}, theirs)
+    monkeypatch.setattr(module, "pd", PandasOfGrowth(pandas))
+    assert_same(statistics_of({"add_to_df": True}, TableToLookThrough(ours)), expected)
+    assert_same(ours, theirs)

@@ -26,6 +26,10 @@ def optimizer_configure(settings):
     tell("configure", settings.plugin("recorder")["word"])
 
 @hookimpl
+def optimizer_worker_prepared():
+    tell("worker_prepared")
+
+@hookimpl
 def optimizer_worker_started():
     tell("worker_started")
 
@@ -58,6 +62,10 @@ def optimizer_progress(progress):
 @hookimpl
 def optimizer_file_failed(file, attempt):
     tell("file_failed", f"{file.index} {attempt}")
+
+@hookimpl
+def optimizer_files_finished():
+    tell("files_finished")
 
 @hookimpl
 def optimizer_batch_finished(report):
@@ -97,6 +105,7 @@ allocate 2
 execute 2
 file_failed 1 1
 progress done
+files_finished
 batch_finished 1
 """
 GOOD_WORKER = """
@@ -145,15 +154,7 @@ def test_each_hook_is_called_where_and_when_the_contract_says(
     )
     config = command.prepare(tmp_path, cfg)
     (stranger / "sitecustomize.py").write_text(SORTED)
-    record = tmp_path / "record.txt"
-    path = os.pathsep.join(filter(None, [str(stranger), os.environ.get("PYTHONPATH")]))
-    done = command.run(config, variables={"RECORD": str(record), "PYTHONPATH": path})
-    assert done.returncode == 1, done.stderr[-3000:]
-    by_process: dict[str, list[str]] = {}
-    for line in record.read_text().splitlines():
-        pid, _, what = line.partition(" ")
-        by_process.setdefault(pid, []).append(what)
-    parent, *workers = by_process.values()
+    parent, *workers = told_by_process(config, stranger, status=1)
     assert parent == PARENT.split("\n")[1:-1]
     start = ["configure hello", "worker_started"]
     done_by_workers: list[str] = []
@@ -164,6 +165,35 @@ def test_each_hook_is_called_where_and_when_the_contract_says(
     assert GOOD_WORKER[1:] in told
     assert BAD_WORKER[1:] in told
     assert len(done_by_workers) == (GOOD_WORKER + BAD_WORKER).count("\n") - 2
+
+
+def told_by_process(config: Path, stranger: Path, status: int) -> list[list[str]]:
+    """What the plugin told in each process of a run, in the order of their first words."""
+    record = config.parent / "record.txt"
+    path = os.pathsep.join(filter(None, [str(stranger), os.environ.get("PYTHONPATH")]))
+    done = command.run(config, variables={"RECORD": str(record), "PYTHONPATH": path})
+    assert done.returncode == status, done.stderr[-3000:]
+    by_process: dict[str, list[str]] = {}
+    for line in record.read_text().splitlines():
+        pid, _, what = line.partition(" ")
+        by_process.setdefault(pid, []).append(what)
+    return list(by_process.values())
+
+
+def test_a_worker_that_starts_early_is_prepared_before_there_are_settings(
+    stranger: Path, tmp_path: Path
+) -> None:
+    for number in (1, 2, 3):
+        write(tmp_path / "sim", f"case_{number}", seed=number)
+    early = backend("loky", recorder={"word": "hello"})
+    early["plugins"]["hybrid-executor"]["early_workers"] = 1
+    summary = [("main", [column("y", "FST1", "Y")])]
+    cfg = command.user_configuration(tmp_path, summary, [], parallel={"enabled": True, **early})
+    told = told_by_process(command.prepare(tmp_path, cfg), stranger, status=0)
+    prepared = [words for words in told if "worker_prepared" in words]
+    assert [words[:3] for words in prepared] == [
+        ["worker_prepared", "configure hello", "worker_started"]
+    ]
 
 
 SORTED = """

@@ -80,6 +80,15 @@ def test_one_that_fails_at_the_end_is_named_below_the_report(tmp_path: Path) -> 
     assert len(tables(config)) == 3
 
 
+def test_one_that_fails_once_the_files_are_done_costs_no_output(tmp_path: Path) -> None:
+    config = batch(tmp_path)
+    done = run(config, "@hookimpl\ndef optimizer_files_finished(): raise KeyError('boom')\n")
+    assert done.returncode == 2, done.stderr[-3000:]
+    assert "2 files in" in said(done)
+    assert f"{WHO}: KeyError: 'boom'" in said(done)
+    assert len(tables(config)) == 3
+
+
 @pytest.mark.parametrize("switch", ["environment", "file"])
 def test_one_that_breaks_the_contract_can_be_switched_off(tmp_path: Path, switch: str) -> None:
     config = batch(tmp_path)

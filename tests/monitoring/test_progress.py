@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import logging
+import os
+import subprocess
 import sys
 import threading
 import time
@@ -187,3 +189,28 @@ def test_an_update_costs_next_to_nothing(open_terminal: OpenTerminal) -> None:
     seconds = time.perf_counter() - start
     display.close()
     assert seconds < 1.0
+
+
+def test_plain_lines_do_without_rich() -> None:
+    """Its import takes as long as a small batch's files."""
+    code = (
+        "import sys\n"
+        "from digitalmodel_optimizer.contract import Batch\n"
+        "from digitalmodel_optimizer.monitoring.progress import ProgressDisplay\n"
+        "display = ProgressDisplay()\n"
+        "display.optimizer_batch_started(Batch('x', (), 'r'))\n"
+        "print('rich' in sys.modules)\n"
+    )
+    told = {
+        name: subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, **variables},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        for name, variables in {"plain": {}, "forced": {"TTY_COMPATIBLE": "1"}}.items()
+    }
+    assert told["plain"].stdout == "False\n"
+    assert "0 files" in told["plain"].stderr
+    assert told["forced"].stdout == "True\n"

@@ -226,6 +226,28 @@ def test_a_worker_freezes_its_baseline_unless_asked_not_to() -> None:
     assert gc.get_freeze_count() > few + 1000
 
 
+def test_a_worker_that_was_prepared_does_not_look_through_its_imports_again() -> None:
+    garbage = Cycle()
+    left = weakref.ref(garbage)
+    del garbage
+    plugin.optimizer_worker_prepared()
+    assert left() is None
+    later = Cycle()
+    left = weakref.ref(later)
+    del later
+    plugin.optimizer_configure(settings=settings())
+    plugin.optimizer_worker_started(settings=settings())
+    assert left() is not None
+    assert gc.get_freeze_count() > 1000
+
+
+def test_a_worker_that_was_prepared_is_thawed_where_freezing_is_off() -> None:
+    plugin.optimizer_worker_prepared()
+    frozen = gc.get_freeze_count()
+    plugin.optimizer_worker_started(settings=settings(freeze=False))
+    assert gc.get_freeze_count() < frozen - 1000
+
+
 def test_a_worker_forgets_what_it_inherited_from_its_parent() -> None:
     plugin._open_file()
     plugin.optimizer_worker_started(settings=settings(freeze=False))

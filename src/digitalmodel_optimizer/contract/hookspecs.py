@@ -90,6 +90,18 @@ def optimizer_get_ready(
 
 
 @hookspec
+def optimizer_worker_prepared() -> None:
+    """A worker process has imported what no batch changes, and will wait for one.
+
+    Called: once in a worker process that was started by way of ``optimizer_get_ready``; every
+    plugin. No settings yet, and the batch's may switch a plugin off that was called here: do only
+    what does no harm then.
+    Example: ``gc.collect()``
+    Added in 0.1.
+    """
+
+
+@hookspec
 def optimizer_worker_started(settings: Settings) -> None:
     """A worker process has imported the engine and is about to take its first file.
 
@@ -222,6 +234,17 @@ def optimizer_file_failed(
     ``attempt``: 1 for the first try.
     Returns: a :class:`Decision`, or None; without any answer the file is given up.
     Example: ``return Decision("retry") if attempt == 1 else None``
+    Added in 0.1.
+    """
+
+
+@hookspec
+def optimizer_files_finished(batch: Batch, settings: Settings) -> None:
+    """No file of this batch will be run any more: what only files need can go.
+
+    Called: in the parent, once per batch, before the files' results are put together and the
+    summaries written; every plugin. Not called where a fault broke the batch off.
+    Example: ``pool.shutdown(wait=False)``
     Added in 0.1.
     """
 

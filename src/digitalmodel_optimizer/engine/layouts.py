@@ -18,7 +18,8 @@ class Layout:
     ``row_tables`` are modules that fill a table a column at a time
     (:mod:`~digitalmodel_optimizer.engine.row_tables`). ``noted_tables`` are functions of
     ``utilities`` that make a table of all files, ``growing_tables`` modules that let a table grow
-    row by row (:mod:`~digitalmodel_optimizer.engine.scratch_tables`). ``stream_switches`` are
+    row by row (:mod:`~digitalmodel_optimizer.engine.scratch_tables`), in a method of their
+    ``statistics_class`` that looks at every column of another table. ``stream_switches`` are
     modules that swap ``sys.stdout`` for as long as a model is being loaded.
 
     The loop of later versions has more: a function of ``opp`` that works on one file and returns
@@ -47,6 +48,8 @@ class Layout:
     row_tables: tuple[str, ...] = ()
     noted_tables: tuple[str, ...] = ("get_load_matrix_with_filenames",)
     growing_tables: tuple[str, ...] = ("assetutilities.modules.data_exploration.data_exploration",)
+    statistics_class: str = "DataExploration"
+    statistics_method: str = "get_df_with_basic_statistics"
     stream_switches: tuple[str, ...] = ()
 
 

@@ -2,9 +2,10 @@
 
 ``post_process`` begins by a table of all its files (the load matrix) and notes each file's status
 in it. Per file, in pandas, that costs as much as reading a model's results. At the end
-``add_basic_statistics_to_df`` lets an empty table grow by four rows, one assignment at a time. The
-stand-ins here keep what is assigned and make the genuine table, by the engine's own steps or by
-steps of equal outcome, as soon as anything is asked of it.
+``add_basic_statistics_to_df`` takes every column of a summary out of it nine times and lets an
+empty table grow by four rows, one assignment at a time. The stand-ins here keep what is assigned
+and make the genuine table, by the engine's own steps or by steps of equal outcome, as soon as
+anything is asked of it.
 """
 
 from __future__ import annotations
@@ -149,6 +150,26 @@ class _NewRows(LazyTable):
     def __setitem__(self, key: Any, value: Any) -> None:
         if not self._owner.add(key, value):
             super().__setitem__(key, value)
+
+
+class TableToLookThrough(LazyTable):
+    """A table that is there, each of whose columns is taken out of it once."""
+
+    def __init__(self, table: Any) -> None:
+        super().__init__()
+        self._table = table
+        self._taken: dict[str, Any] = {}
+
+    def __getitem__(self, key: Any) -> Any:
+        if type(key) is not str:
+            return super().__getitem__(key)
+        if key not in self._taken:
+            self._taken[key] = self._table[key]
+        return self._taken[key]
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self._taken.clear()
+        super().__setitem__(key, value)
 
 
 class PandasOfGrowth(wrapt.ObjectProxy):  # type: ignore[misc,type-arg,unused-ignore]

@@ -18,11 +18,16 @@ import wrapt
 
 from digitalmodel_optimizer.engine.context import current
 from digitalmodel_optimizer.engine.host import Host
+from digitalmodel_optimizer.engine.lazy_table import genuine
 from digitalmodel_optimizer.engine.native_threads import BINDING, OrcFxAPIOfThread
 from digitalmodel_optimizer.engine.plan import GetObjects, column_key
 from digitalmodel_optimizer.engine.proxies import ModelProxy
 from digitalmodel_optimizer.engine.row_tables import PandasOfRows, plain_tables
-from digitalmodel_optimizer.engine.scratch_tables import NotedTable, PandasOfGrowth
+from digitalmodel_optimizer.engine.scratch_tables import (
+    NotedTable,
+    PandasOfGrowth,
+    TableToLookThrough,
+)
 
 _ABSENT = object()
 Replacement = Callable[[Any], Any]
@@ -54,7 +59,10 @@ class Seams:
         for name in host.layout.row_tables:
             self._replace(importlib.import_module(name), "pd", PandasOfRows)
         for name in host.layout.growing_tables:
-            self._replace(importlib.import_module(name), "pd", PandasOfGrowth)
+            module = importlib.import_module(name)
+            self._replace(module, "pd", PandasOfGrowth)
+            owner = getattr(module, host.layout.statistics_class)
+            self._replace(owner, host.layout.statistics_method, _looked_through)
         for name in host.layout.noted_tables:
             self._replace(host.utilities, name, _noted_table)
         for name in host.layout.stream_switches:
@@ -175,6 +183,13 @@ def _noted_table(original: Any) -> Callable[..., Any]:
         return NotedTable(lambda: original(*args, **kwargs))
 
     return get_table
+
+
+def _looked_through(original: Any) -> Callable[..., Any]:
+    def get_statistics(self: Any, cfg: Any, table: Any) -> Any:
+        return genuine(original(self, cfg, TableToLookThrough(genuine(table))))
+
+    return get_statistics
 
 
 def _file_function(original: Any) -> Callable[..., Any]:

@@ -30,6 +30,7 @@ from digitalmodel_optimizer.engine.unit import BatchFiles
 from digitalmodel_optimizer.execution.batch import BatchRun
 from digitalmodel_optimizer.execution.carried import CarriedState
 from digitalmodel_optimizer.execution.loading import load_plugins
+from digitalmodel_optimizer.execution.readiness import take_found_plugins
 from digitalmodel_optimizer.execution.staging import Staging, batch_identifier
 from digitalmodel_optimizer.execution.worker import (
     PAYLOAD_NAME,
@@ -72,7 +73,7 @@ def run_post_process(host: Host, engine: Any, cfg: Any) -> BatchReport:
     :raises PluginError: a plugin of somebody else failed; it is named.
     :raises OutputError: outputs can no longer be written.
     """
-    manager, engine_defaults, settings = load_plugins(cfg)
+    manager, engine_defaults, settings = load_plugins(cfg, take_found_plugins())
     display = ProgressDisplay()
     if settings.progress:
         manager.register(display, name="progress")
@@ -131,6 +132,10 @@ def _run(prepared: _Prepared, worker: Worker, engine: Any, cfg: Any) -> BatchRep
             report = run.run()
             fault: Exception | None = run.outcome.output_error
             keep_staging = report.interrupted or fault is not None
+            try:
+                worker.manager.call_each("optimizer_files_finished", batch=batch, settings=settings)
+            except Exception as error:  # no reason to lose what the files gave
+                fault = fault or error
             if not keep_staging:
                 end = os.path.join(staging.folder, "end")
                 try:

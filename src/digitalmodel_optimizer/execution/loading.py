@@ -14,6 +14,7 @@ from digitalmodel_optimizer.manager import (
     BLOCK_VARIABLE,
     TRACE_VARIABLE,
     Manager,
+    PluginReference,
     blocked_by_environment,
     build_manager,
     installed_plugins,
@@ -21,12 +22,16 @@ from digitalmodel_optimizer.manager import (
 from digitalmodel_optimizer.settings import read_settings, switched_off
 
 
-def load_plugins(cfg: Any) -> tuple[Manager, EngineDefaults, Settings]:
+def load_plugins(
+    cfg: Any, references: list[PluginReference] | None = None
+) -> tuple[Manager, EngineDefaults, Settings]:
     """The plugins that ``cfg`` leaves switched on, and its settings, validated.
 
     What is switched off is not imported, so that a plugin that does harm can be kept out by name.
+
+    :param references: the installed plugins, where they have just been looked for.
     """
-    references = installed_plugins()
+    references = installed_plugins() if references is None else references
     names = {reference.name for reference in references}
     for name in sorted(blocked_by_environment() - names):
         near = difflib.get_close_matches(name, names, n=1)

@@ -12,13 +12,18 @@ from digitalmodel_optimizer.engine.layouts import Layout
 from digitalmodel_optimizer.execution.loading import load_plugins
 from digitalmodel_optimizer.execution.worker import PrepareWorker
 from digitalmodel_optimizer.machine import measure_machine
-from digitalmodel_optimizer.manager import blocked_by_environment, installed_plugins
+from digitalmodel_optimizer.manager import (
+    PluginReference,
+    blocked_by_environment,
+    installed_plugins,
+)
 from digitalmodel_optimizer.settings import switched_off
 
 
 @dataclass
 class _Ready:
     workers: int = 0
+    plugins: list[PluginReference] | None = None
 
 
 _ready = _Ready()
@@ -33,16 +38,19 @@ def get_ready(layout: Layout) -> None:
         warnings.simplefilter("ignore")
         batch = foreseen_batch()
         off = blocked_by_environment() | (switched_off(batch[0]) if batch else frozenset())
-        for reference in installed_plugins():
+        _ready.plugins = installed_plugins()
+        for reference in _ready.plugins:
             if reference.name not in off:
                 with contextlib.suppress(Exception):
                     reference.load()
         if batch is not None:
-            _prepare(layout, *batch)
+            _prepare(layout, _ready.plugins, *batch)
 
 
-def _prepare(layout: Layout, cfg: object, files: tuple[SimulationFile, ...]) -> None:
-    manager, _, settings = load_plugins(cfg)
+def _prepare(
+    layout: Layout, plugins: list[PluginReference], cfg: object, files: tuple[SimulationFile, ...]
+) -> None:
+    manager, _, settings = load_plugins(cfg, plugins)
     answers = manager.hook.optimizer_get_ready(
         files=files,
         prepare=PrepareWorker(layout, tuple(manager.references)),
@@ -50,6 +58,16 @@ def _prepare(layout: Layout, cfg: object, files: tuple[SimulationFile, ...]) -> 
         settings=settings,
     )
     _ready.workers = sum(answer for answer in answers if answer)
+
+
+def take_found_plugins() -> list[PluginReference] | None:
+    """The plugins that were found for the process's first batch; None for any later one.
+
+    Looking through all installed distributions takes a while, and by the next batch of a notebook
+    another one may be there.
+    """
+    plugins, _ready.plugins = _ready.plugins, None
+    return plugins
 
 
 def take_ready_workers() -> int:

@@ -11,6 +11,7 @@ import contextlib
 import os
 import pickle
 import threading
+import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -192,9 +193,9 @@ class PrepareWorker:
 
     def __call__(self) -> None:
         _import_lean(self.layout)
-        for reference in self.references:
-            with contextlib.suppress(Exception):  # told in the parent
-                reference.load()
+        with contextlib.suppress(Exception), warnings.catch_warnings():  # told in the parent
+            warnings.simplefilter("ignore")
+            build_manager(self.references).call_each("optimizer_worker_prepared")
 
 
 def _import_lean(layout: Layout) -> Host:

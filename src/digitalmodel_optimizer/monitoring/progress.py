@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Protocol
 
 from digitalmodel_optimizer.contract import Batch, Progress, hookimpl
-from digitalmodel_optimizer.monitoring.console import make_console
+from digitalmodel_optimizer.monitoring.console import is_terminal, make_console, standard_stream
 from digitalmodel_optimizer.monitoring.standing import sentence
 from digitalmodel_optimizer.monitoring.words import amount, count
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 PLAIN_INTERVAL_S = 5.0
+# What rich takes for a word of the user that his output understands a terminal's language.
+TERMINAL_VARIABLES = ("FORCE_COLOR", "TTY_COMPATIBLE")
 
 
 class Display(Protocol):
@@ -43,17 +46,22 @@ class ProgressDisplay:
         with self._lock:
             self._last = None
             try:
-                console = make_console()
-                if console is None:
-                    return
-                if _can_be_drawn_on(console):
-                    from digitalmodel_optimizer.monitoring.live import LiveDisplay
-
-                    self._display = LiveDisplay(console)
-                else:
-                    self._display = PlainDisplay(batch, self._plain_interval_s)
+                self._display = self._suitable_display(batch)
             except Exception:  # a display must not cost a batch
                 self._display = None
+
+    def _suitable_display(self, batch: Batch) -> Display | None:
+        stream = standard_stream("stderr")
+        if stream is None:
+            return None
+        # rich costs more to import than many a batch of few files takes.
+        if is_terminal(stream) or any(os.environ.get(name) for name in TERMINAL_VARIABLES):
+            console = make_console(stream)
+            if console is not None and _can_be_drawn_on(console):
+                from digitalmodel_optimizer.monitoring.live import LiveDisplay
+
+                return LiveDisplay(console)
+        return PlainDisplay(batch, self._plain_interval_s)
 
     @hookimpl
     def optimizer_progress(self, progress: Progress) -> None:
