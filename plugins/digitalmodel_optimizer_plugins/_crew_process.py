@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, wait
+from concurrent.futures import Future
 from typing import Any
 
 from digitalmodel_optimizer.contract import FileResult, FileTask, ProcessFile, WorkerLostError
 from digitalmodel_optimizer_plugins._worker_process import WorkerLimits, WorkerProcess
 from digitalmodel_optimizer_plugins._worker_side import serve
 
-_SERVICE_END_S = 1.0
 _READER_END_S = 5.0
 
 
@@ -31,15 +30,8 @@ class CrewProcess(WorkerProcess):
         self._warm: Future[Any] = Future()
         self._answers: dict[int, Future[Any]] = {0: self._warm}
         self._gone: str | None = None
-        self._service: Future[Any] | None = None
         self._reader: threading.Thread | None = None
         super().__init__(process_file, limits)
-
-    def _new_executor(self, *initargs: Any) -> Any:
-        from loky.backend import get_context  # type: ignore[import-untyped, unused-ignore]
-
-        self._conversation, self._far_end = get_context().Pipe()
-        return super()._new_executor(*initargs, self._far_end)
 
     def begin(self, tell: Callable[[], None]) -> None:
         """A crew starts with its first file; its other threads wait for it there."""
@@ -49,7 +41,6 @@ class CrewProcess(WorkerProcess):
         with self._lock:
             if self._service is None:
                 self._service = self._submit(serve, self.process_file, self.capacity)
-                self._far_end.close()
                 self._reader = threading.Thread(target=self._read, name="crew-reader", daemon=True)
                 self._reader.start()
         self._settle(self._warm, self.limits.start_s, None)
@@ -74,7 +65,7 @@ class CrewProcess(WorkerProcess):
         gone = None
         try:
             while True:
-                number, result, error = self._conversation.recv()
+                number, (result, error) = self._conversation.recv()
                 answer = self._answers.pop(number)
                 if error is None:
                     answer.set_result(result)
@@ -93,26 +84,12 @@ class CrewProcess(WorkerProcess):
         for answer in waiting.values():
             answer.set_exception(WorkerLostError(gone))
 
-    def _service_error(self) -> BaseException | None:
-        if self._service is None:
-            return None
-        wait([self._service], timeout=_SERVICE_END_S)
-        return self._service.exception() if self._service.done() else None
-
-    def begin_stop(self) -> None:
-        """Ask the process to end once it has nothing to do; does not wait."""
-        if not self._ending:
-            with self._lock:
-                try:
-                    self._conversation.send(None)
-                except OSError:  # it is gone already
-                    pass
-        super().begin_stop()
+    def _end_service(self) -> None:
+        with self._lock:
+            super()._end_service()
 
     def finish(self, deadline: float) -> None:
         """Wait for the end that was asked for; kill what has not ended by ``deadline``."""
         super().finish(deadline)
         if self._reader is not None:
             self._reader.join(_READER_END_S)
-        self._conversation.close()
-        self._far_end.close()

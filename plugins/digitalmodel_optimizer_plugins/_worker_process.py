@@ -5,6 +5,8 @@ A crash, a kill or a time limit costs the one file that the process was working 
 
 from __future__ import annotations
 
+import contextlib
+import math
 import os
 import signal
 import sys
@@ -15,14 +17,15 @@ from concurrent.futures import Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from digitalmodel_optimizer.contract import FileResult, FileTask, ProcessFile, WorkerLostError
 from digitalmodel_optimizer_plugins._recovery import describe_exit
-from digitalmodel_optimizer_plugins._worker_side import prepare_worker, warm_up
+from digitalmodel_optimizer_plugins._worker_side import prepare_worker, serve_alone, warm_up
 
 _EXIT_CODE_WAIT_S = 1.0
 _KILL_WAIT_S = 5.0
+_SERVICE_END_S = 1.0
 _CTRL_C_CHECK_S = 0.5
 
 # How the parent meets a worker that died while sending; its exit code says more.
@@ -69,14 +72,24 @@ class WorkerProcess:
         self._call_queue: Any = None
         self._warming: Future[Any] | None = None
         self._begun_at = 0.0
-        self._executor = self._new_executor(os.getpid())
+        self._service: Future[Any] | None = None
+        self._open_conversation()
 
-    def _new_executor(self, *initargs: Any) -> Any:
+    def _open_conversation(self) -> None:
+        """An executor whose process has one end of a pipe, and we the other.
+
+        loky hands a task on through three threads, which small files feel. So it starts, watches
+        and ends the process, and keeps it in one long call that takes files from the pipe.
+        """
         from loky import ProcessPoolExecutor  # type: ignore[import-untyped, unused-ignore]
+        from loky.backend import get_context  # type: ignore[import-untyped, unused-ignore]
 
-        env = {name: "1" for name in _NUMERIC_THREADS if name not in os.environ}
-        return ProcessPoolExecutor(
-            max_workers=1, initializer=prepare_worker, initargs=initargs, env=env
+        self._conversation, self._far_end = get_context().Pipe()
+        self._executor: Any = ProcessPoolExecutor(
+            max_workers=1,
+            initializer=prepare_worker,
+            initargs=(os.getpid(), self._far_end),
+            env={name: "1" for name in _NUMERIC_THREADS if name not in os.environ},
         )
 
     def start_early(self, prepare: Callable[[], None]) -> None:
@@ -87,6 +100,7 @@ class WorkerProcess:
         """Take what a batch wants from a process that was started early; False if it is gone."""
         if process_file != self.process_file:
             self.process_file, self.ready, self._warming = process_file, False, None
+            self._end_service()
         self.limits = limits
         return self._process is not None and self._process.is_alive()
 
@@ -129,10 +143,56 @@ class WorkerProcess:
                 self._warming = self._submit(warm_up, process_file)
             self._settle(self._warming, self.limits.start_s, None, self._begun_at)
             self.ready = True
-        result: FileResult = self._settle(
-            self._submit(process_file, task), self.limits.file_s, task
-        )
-        return result
+        if self._service is None:
+            self._service = self._submit(serve_alone, process_file)
+        return self._ask(task)
+
+    def _ask(self, task: FileTask) -> FileResult:
+        conversation, limit_s = self._conversation, self.limits.file_s
+        deadline = math.inf if limit_s is None else time.monotonic() + limit_s
+        try:
+            conversation.send(task)
+            # On Windows a wait on the main thread does not notice Ctrl-C before it is over.
+            while not conversation.poll(
+                min(_CTRL_C_CHECK_S, max(0.0, deadline - time.monotonic()))
+            ):
+                if time.monotonic() >= deadline:
+                    self._give_up(limit_s, task)
+                if self._is_gone() and not conversation.poll():
+                    raise EOFError
+            result, error = self._received(conversation)
+        except (EOFError, OSError) as end:
+            raise WorkerLostError(self._how_it_ended(self._service_error())) from end
+        if error is not None:
+            raise error
+        return result  # type: ignore[no-any-return]
+
+    def _is_gone(self) -> bool:
+        """Whether the process has ended; a child of its own may still hold its end of the pipe."""
+        process = self._process
+        return process is not None and not process.is_alive()
+
+    def _received(self, conversation: Any) -> Any:
+        try:
+            return conversation.recv()
+        except (EOFError, OSError):
+            raise
+        except Exception as unreadable:  # whatever unpickling raises
+            self.kill()
+            text = f"the worker process was lost: its answer cannot be read: {unreadable!r}"
+            raise WorkerLostError(text) from unreadable
+
+    def _service_error(self) -> BaseException | None:
+        if self._service is None:
+            return None
+        wait([self._service], timeout=_SERVICE_END_S)
+        return self._service.exception() if self._service.done() else None
+
+    def _end_service(self) -> None:
+        if self._service is not None:
+            self._service = None
+            with contextlib.suppress(OSError):  # it is gone already
+                self._conversation.send(None)
 
     def _submit(self, function: Callable[..., Any], *args: Any) -> Future[Any]:
         with self._starting:
@@ -161,6 +221,7 @@ class WorkerProcess:
         writer = getattr(getattr(self._executor, "_result_queue", None), "_writer", None)
         if writer is not None:
             writer.close()
+        self._far_end.close()
 
     def _settle(
         self,
@@ -179,17 +240,20 @@ class WorkerProcess:
             # On Windows a wait on the main thread does not notice Ctrl-C before it is over.
             wait([future], timeout=min(left_s, _CTRL_C_CHECK_S))
         if not future.done():
-            self.kill()
-            what = f"{task.file.path} took" if task else "a worker process took"
-            purpose = "the time limit per file" if task else "the time limit for its start"
-            raise WorkerLostError(
-                f"{what} longer than {limit_s:g} s, {purpose}; its worker process was stopped",
-                timed_out=task is not None,
-            )
+            self._give_up(limit_s, task)
         error = future.exception()
         if isinstance(error, BrokenProcessPool) or type(error).__name__ == "ShutdownExecutorError":
             raise WorkerLostError(self._how_it_ended(error)) from error
         return future.result()
+
+    def _give_up(self, limit_s: float | None, task: FileTask | None) -> NoReturn:
+        self.kill()
+        what = f"{task.file.path} took" if task else "a worker process took"
+        purpose = "the time limit per file" if task else "the time limit for its start"
+        raise WorkerLostError(
+            f"{what} longer than {limit_s:g} s, {purpose}; its worker process was stopped",
+            timed_out=task is not None,
+        )
 
     def _how_it_ended(self, error: BaseException | None = None) -> str:
         cause = str(error.__cause__ or "").strip(' \n"') if error is not None else ""
@@ -214,6 +278,7 @@ class WorkerProcess:
         with self._starting:
             if not self._ending and self._executor is not None:
                 self._ending = True
+                self._end_service()
                 self._executor.shutdown(wait=False, kill_workers=False)
 
     def kill(self) -> None:

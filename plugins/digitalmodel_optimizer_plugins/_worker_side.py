@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import os
 import queue
 import signal
@@ -11,19 +13,22 @@ import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from multiprocessing.connection import Connection
 
-    from digitalmodel_optimizer.contract import FileTask, ProcessFile
+    from digitalmodel_optimizer.contract import FileResult, FileTask, ProcessFile
+
+    Answer = tuple[FileResult | int | None, BaseException | None]
 
 _PARENT_CHECK_S = 1.0
 
 _conversation: Connection[Any, Any] | None = None
 
 
-def prepare_worker(parent_pid: int, conversation: Connection[Any, Any] | None = None) -> None:
+def prepare_worker(parent_pid: int, conversation: Connection[Any, Any]) -> None:
     """Make a new worker process ready: first code of ours that runs in it.
 
-    ``conversation`` is the pipe on which :func:`serve` is sent its tasks.
+    ``conversation`` is the pipe on which tasks come and results go.
     """
     global _conversation
     _conversation = conversation
@@ -78,46 +83,63 @@ def warm_up(process_file: ProcessFile) -> int:
     return os.getpid()
 
 
+def serve_alone(process_file: ProcessFile) -> None:
+    """Run the tasks that arrive on the conversation, one after the other on this thread.
+
+    In: a task, or None to end. Out: ``(result, error)``.
+    """
+    conversation = _the_conversation()
+    with contextlib.suppress(EOFError):
+        while (task := conversation.recv()) is not None:
+            _answer(conversation.send, process_file, task)
+
+
 def serve(process_file: ProcessFile, threads: int) -> None:
     """Run the tasks that arrive on the conversation, ``threads`` at a time, until told to end.
 
-    In: ``(number, task)``, or None to end. Out: ``(number, result, error)`` as each is done,
-    after a first ``(0, process id, None)`` when the process is warm.
+    In: ``(number, task)``, or None to end. Out: ``(number, (result, error))`` as each is done,
+    after a first ``(0, (process id, None))`` when the process is warm.
     """
-    conversation = _conversation
-    if conversation is None:
-        raise RuntimeError("this worker was started without a conversation")
+    conversation = _the_conversation()
     tasks: queue.SimpleQueue[tuple[int, FileTask] | None] = queue.SimpleQueue()
     sending = threading.Lock()
 
-    def answer(number: int, result: Any, error: BaseException | None) -> None:
+    def send(number: int, answer: Answer) -> None:
         with sending:
-            conversation.send((number, result, error))
+            conversation.send((number, answer))
 
     def work() -> None:
         while (item := tasks.get()) is not None:
             number, task = item
-            try:
-                result, error = process_file(task), None
-            except BaseException as raised:
-                result, error = None, raised
-            try:
-                answer(number, result, error)
-            except Exception as unsendable:
-                text = f"the result of {task.file.path} cannot be sent back: {unsendable!r}"
-                answer(number, None, RuntimeError(text))
-            del result, error
+            _answer(functools.partial(send, number), process_file, task)
 
-    answer(0, warm_up(process_file), None)
+    send(0, (warm_up(process_file), None))
     crew = [threading.Thread(target=work, name=f"file-{n}", daemon=True) for n in range(threads)]
     for thread in crew:
         thread.start()
-    try:
+    with contextlib.suppress(EOFError):
         while (item := conversation.recv()) is not None:
             tasks.put(item)
-    except EOFError:
-        pass
     for _ in crew:
         tasks.put(None)
     for thread in crew:
         thread.join()
+
+
+def _the_conversation() -> Connection[Any, Any]:
+    if _conversation is None:
+        raise RuntimeError("this worker was started without a conversation")
+    return _conversation
+
+
+def _answer(send: Callable[[Answer], None], process_file: ProcessFile, task: FileTask) -> None:
+    """Process a file and send what came of it; if that cannot be sent, why."""
+    try:
+        result, error = process_file(task), None
+    except BaseException as raised:
+        result, error = None, raised
+    try:
+        send((result, error))
+    except Exception as unsendable:
+        text = f"the result of {task.file.path} cannot be sent back: {unsendable!r}"
+        send((None, RuntimeError(text)))

@@ -175,3 +175,18 @@ def test_a_batch_that_is_not_enabled_by_a_slip_runs_untouched_and_is_told(
     assert lines[0].startswith("digitalmodel-optimizer: the engine runs untouched: dm_fsts.yml")
     assert complaint in lines[0]
     assert len(tables(config)) == 3
+
+
+def test_one_that_would_end_the_process_costs_its_file(tmp_path: Path) -> None:
+    config = batch(tmp_path)
+    source = (
+        "@hookimpl(wrapper=True)\n"
+        "def optimizer_load_model(file):\n"
+        "    if file.index == 1:\n"
+        "        raise SystemExit('no licence today')\n"
+        "    return (yield)\n"
+    )
+    done = run(config, source)
+    assert done.returncode == 1, done.stderr[-3000:]
+    assert "SystemExit: no licence today" in said(done)
+    assert len(tables(config)) == 2

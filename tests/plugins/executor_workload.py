@@ -72,6 +72,11 @@ class Workload:
             os.kill(os.getpid(), signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL)
         elif behaviour == "exit":
             os._exit(3)
+        elif behaviour == "exit beside a child":
+            if (child := os.fork()) == 0:
+                time.sleep(600)
+            Path(self.folder, f"child-{child}").touch()
+            os._exit(3)
         elif behaviour == "hang":
             child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
             Path(self.folder, f"child-{child.pid}").touch()

@@ -231,6 +231,19 @@ def test_a_hanging_file_is_stopped_with_its_children_and_the_rest_go_on(
     assert until(lambda: not psutil.pid_exists(child) or _is_zombie(child), 10)
 
 
+@posix
+def test_a_worker_whose_child_lives_on_is_noticed(tmp_path: Path) -> None:
+    """The child has the worker's end of every pipe, so that none of them ends."""
+    try:
+        results, _ = execute(Workload(str(tmp_path), {0: "exit beside a child"}), 2, 2)
+    finally:
+        for note in tmp_path.glob("child-*"):
+            psutil.Process(int(note.name.split("-")[1])).kill()
+    assert results[0].error.kind is ErrorKind.CRASHED
+    assert "exit code 3" in results[0].error.message
+    assert results[1].error is None
+
+
 def _is_zombie(pid: int) -> bool:
     try:
         return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE

@@ -81,7 +81,7 @@ class Unit:
             try:
                 engine = self._run(context, working, state)
                 error = context.load_error or context.engine_error
-            except Exception as raised:
+            except (Exception, SystemExit) as raised:  # a library's exit() is no end of the batch
                 error = self._explain(context, raised)
                 working.discard()
             memory_mb = max(memory_mb, _resident_mb())
@@ -176,7 +176,7 @@ class Unit:
         samples = _sample_count(plan[0][1])
         return ResultReader(plan, read_block, int(block_mb * 1e6 // (8 * samples)))
 
-    def _explain(self, context: FileContext, raised: Exception | None) -> FileError:
+    def _explain(self, context: FileContext, raised: Exception | SystemExit | None) -> FileError:
         """The reason why a file failed, where the engine's own error hides it."""
         path = context.task.file.path
         if context.load_error is not None:

@@ -99,7 +99,7 @@ class Worker:
             if not isinstance(result, FileResult):
                 hook = "optimizer_process_file"
                 raise self.manager.wrong_answer(hook, result, "a FileResult")
-        except Exception as error:  # a plugin's fault costs this file, not the batch
+        except (Exception, SystemExit) as error:  # a plugin's fault costs this file, not the batch
             fault = describe(error)
             if isinstance(error, PluginError):
                 fault = replace(fault, message=str(error))
