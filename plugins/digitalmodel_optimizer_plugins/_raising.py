@@ -15,8 +15,6 @@ from digitalmodel_optimizer.contract import Adjustment, Progress
 FACTOR = 4
 # Workers that use less of a core than this wait for something else.
 BUSY_SHARE = 0.6
-# The work that is left for each worker must be so many times its start for a new one to pay.
-WORTH_STARTS = 3.0
 # The present rate is that of so many last seconds.
 RECENT_S = 1.0
 # Available memory below so many times the reserve is a reason not to start more.
@@ -28,7 +26,7 @@ class Raiser:
     """One batch's; ``most`` is the number that all budgets allow."""
 
     most: int = 0
-    start_s: float = 1.5
+    start_s: float = 0.5
     _limit: int = 0
     _raised_at_s: float = 0.0
 
@@ -59,12 +57,12 @@ class Raiser:
         return Adjustment(raised, reason)
 
     def _paying(self, progress: Progress) -> int:
-        """So many workers have enough to do to pay for their start.
+        """So many workers have as much to do as their start takes, which an idle core pays for.
 
         Of slow files each one pays for a worker of its own; of quick ones a worker needs several.
         """
         work_s = _left_s(progress) * progress.workers_limit
-        enough_s = max(WORTH_STARTS * self.start_s, 1e-3)
+        enough_s = max(self.start_s, 1e-3)
         if work_s >= enough_s * len(progress.upcoming):
             return progress.workers_limit + len(progress.upcoming)
         return int(work_s / enough_s)

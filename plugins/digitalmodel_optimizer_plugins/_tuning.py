@@ -1,6 +1,6 @@
 """Fewer workers while a batch runs: at once when memory runs short, by trial when more do less.
 
-A :class:`Tuner` lives as long as a batch and is asked about once a second. It never exceeds the
+A :class:`Tuner` lives as long as a batch and is asked about twice a second. It never exceeds the
 limit that it found, and takes a change that someone else made (a refused licence) as the new top.
 """
 
@@ -12,7 +12,7 @@ from digitalmodel_optimizer.contract import Adjustment, Progress
 
 # Memory counts as back above this many times the reserve, plus what the next file needs.
 RECOVERY_FACTOR = 1.25
-RECOVERY_CALLS = 5
+RECOVERY_CALLS = 10
 # A throughput is measured over this many files of each worker, and at least so many and so long:
 # files of uneven size, and those half done at either end, leave it uncertain by some 8 %.
 FILES_PER_WORKER = 4

@@ -8,8 +8,9 @@ OWNER = "thread-allocation"
 OPTION = Option(
     "worker_start_s",
     float,
-    1.5,
-    "Time in which a worker process starts and imports what it needs of the engine.",
+    0.5,
+    "Time in which a worker process starts and imports what it needs of the engine; more where "
+    "that comes from a slow disk.",
     unit="s",
     minimum=0,
 )

@@ -105,7 +105,7 @@ OPTIONS = (
     Option(
         "assumed_mb_per_s",
         float,
-        100.0,
+        50.0,
         "Rate of one worker, where no file has been measured.",
         unit="MB/s",
         minimum=0.1,

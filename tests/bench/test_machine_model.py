@@ -115,7 +115,7 @@ def test_a_raised_limit_takes_effect_while_the_batch_runs() -> None:
 
     costs = Costs(0.0, 10.0, 0.0, 0.0, 0.0)
     found = simulate([1.0] * 8, 2, ROOMY, costs, most=8, adjust=adjust)
-    assert found.elapsed_s == pytest.approx(11.0, abs=0.1)
+    assert found.elapsed_s == pytest.approx(10.5, abs=0.1)
     assert found.workers == 8
     first = asked[0]
     assert (first.workers_limit, len(first.running), len(first.upcoming)) == (2, 2, 6)

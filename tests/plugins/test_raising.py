@@ -68,16 +68,17 @@ def test_workers_that_keep_their_cores_busy_are_raised_to_what_the_budgets_allow
     raiser = Raiser(most=46)
     found = [
         advised(raiser, progress(limit, elapsed_s=elapsed_s))
-        for elapsed_s, limit in ((1.0, 10), (2.0, 10), (3.0, 40), (4.0, 40), (6.0, 46))
+        for elapsed_s, limit in ((0.4, 10), (1.0, 10), (1.4, 40), (1.6, 40), (6.0, 46))
     ]
     assert found == [None, 40, None, 46, None], "a step waits for the workers of the last one"
 
 
 def test_no_more_are_started_than_the_work_that_is_left_will_pay() -> None:
     done = {"files_done": 100, "size_done_mb": 150_000.0, "elapsed_s": 20.0}
-    slow = tuple(n / 5 for n in range(1, 101))  # 5 a second: 60 files are 12 s
-    left = progress(10, upcoming=60, **done, finished_s=slow)
-    assert advised(Raiser(most=46), left) == 26, "each has 3 starts of 1.5 s to do"
+    even = tuple(20.0 - n / 15 for n in reversed(range(100)))  # 15 a second: 60 files are 4 s
+    left = progress(10, upcoming=60, **done, finished_s=even)
+    assert advised(Raiser(most=46, start_s=1.5), left) == 26, "each has a start's time to do"
+    assert advised(Raiser(most=46, start_s=4.5), left) is None
 
 
 @pytest.mark.parametrize(
@@ -88,7 +89,7 @@ def test_no_more_are_started_than_the_work_that_is_left_will_pay() -> None:
         ({"running": 9, "busy_cores": 10.0}, 200_000.0),
         ({"upcoming": 0}, 200_000.0),
         ({}, 13_000.0),
-        ({"files_done": 195, "size_done_mb": 292_500.0, "elapsed_s": 90.0}, 200_000.0),
+        ({"upcoming": 5, "files_done": 185, "finished_s": (89.5,) * 185, "elapsed_s": 90.0}, 2e5),
     ],
     ids=["wait for the disk", "not known", "not all in use", "no more files", "memory", "the end"],
 )
@@ -134,35 +135,37 @@ def test_a_bound_that_is_not_the_size_class_is_never_raised(options: dict[str, A
 
 
 def test_work_that_is_only_assumed_to_be_small_may_turn_out_larger() -> None:
-    allocation = allocate(10)
+    allocation = allocate(2)
     assert 1 < allocation.workers < 25
     assert "start" in allocation.reason
     assert allocation.most_workers == 64
 
 
 def test_work_that_was_measured_to_be_small_is_not_raised() -> None:
-    allocation = allocate(10, measured=Measured(1, 0.05, 10.0))
+    allocation = allocate(10, measured=Measured(1, 0.01, 10.0))
     assert 1 < allocation.workers == allocation.most_workers < 25
 
 
 def test_a_single_worker_is_not_raised() -> None:
-    assert allocate(10, files=5).most_workers == 1
+    assert allocate(1, files=5).most_workers == 1
 
 
 def test_before_the_first_file_is_done_the_waves_to_come_are_the_reason() -> None:
-    assert advised(Raiser(most=46), progress(10, upcoming=20)) is None, "4 more s, as it seems"
-    assert advised(Raiser(most=46), progress(10, upcoming=20, elapsed_s=4.0)) == 17
-    slow = progress(10, upcoming=20, elapsed_s=6.0)
-    assert advised(Raiser(most=46), slow) == 30, "a worker for each"
+    def raised(elapsed_s: float) -> int | None:
+        now = progress(10, upcoming=20, elapsed_s=elapsed_s)
+        return advised(Raiser(most=46, start_s=4.0), now)
+
+    assert raised(3.9) is None
+    assert raised(4.0) == 30, "a worker for each"
 
 
 def test_files_that_end_quickly_are_judged_by_the_last_second() -> None:
     done = {"files_done": 100, "size_done_mb": 150_000.0, "elapsed_s": 4.0}
     quick = tuple(3.0 + n / 100 for n in range(1, 101))
-    assert advised(Raiser(most=46), progress(10, **done, finished_s=quick)) is None
+    assert advised(Raiser(46, start_s=1.5), progress(10, **done, finished_s=quick)) is None
     slow = tuple(n / 25 for n in range(1, 101))
-    assert advised(Raiser(most=46), progress(10, **done, finished_s=slow)) is None
-    assert advised(Raiser(most=46), progress(10, **done, finished_s=slow[:-20])) == 40
+    assert advised(Raiser(46, start_s=1.5), progress(10, **done, finished_s=slow)) == 26
+    assert advised(Raiser(46, start_s=1.5), progress(10, **done, finished_s=slow[:-20])) == 40
 
 
 @given(

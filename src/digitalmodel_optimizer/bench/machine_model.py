@@ -28,7 +28,7 @@ MOST_SLICES = 16
 MOST_SLICES_UNSHARED = 4
 CHUNK_MB = 64.0
 # As often does the core ask its plugins for an adjustment.
-ADJUST_S = 1.0
+ADJUST_S = 0.5
 
 # What thread-allocation assumes that a file takes of memory per MB, before it has measured one.
 ASSUMED_MEMORY_FACTOR = 2.5
@@ -111,7 +111,7 @@ def simulate(
     """Run files of ``sizes_mb``, in this order, with ``workers`` processes.
 
     :param ready: so many of them were started early.
-    :param most: up to how many ``adjust``, which is asked once a second, may raise them.
+    :param most: up to how many ``adjust``, which is asked twice a second, may raise them.
     :raises OptimizerError: simpy is not installed.
     """
     simpy = demand_simpy()

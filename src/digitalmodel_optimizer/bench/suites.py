@@ -101,7 +101,7 @@ def _as_series(column: dict[str, Any]) -> dict[str, Any]:
 
 SUITES = (
     Suite("small", "hundreds of files, megabytes each", (4.0,) * 200, duration_s=300.0),
-    Suite("large", "few files, hundreds of megabytes each", (520.0,) * 4, duration_s=3600.0),
+    Suite("large", "few files, hundreds of megabytes each", (520.0,) * 12, duration_s=3600.0),
     Suite("mixed", "sizes 1 to 100", (*(4.0,) * 40, *(40.0,) * 4, 400.0), duration_s=300.0),
     Suite("single", "one file", (6.7,)),
     Suite("wide", "thousands of columns", (6.0,) * 4, duration_s=100.0, further_columns=2000),

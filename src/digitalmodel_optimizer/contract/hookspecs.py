@@ -213,7 +213,7 @@ def optimizer_progress(progress: Progress, settings: Settings) -> None:
 def optimizer_adjust(progress: Progress, machine: Machine, settings: Settings) -> Adjustment | None:
     """Change the number of workers while a batch runs.
 
-    Called: in the parent, on a monitoring thread, about once a second. firstresult.
+    Called: in the parent, on a monitoring thread, about twice a second. firstresult.
     ``machine``: measured anew at each call. ``progress.workers_limit``: the limit in force; what
     goes beyond the schedule's ``most_workers`` has no effect. ``progress.busy_cores``: the CPU
     seconds a second of the batch's processes since the last call.

@@ -13,7 +13,7 @@ from digitalmodel_optimizer.execution.control import BatchControl, Tracker
 from digitalmodel_optimizer.machine import measure_machine, tree_usage
 from digitalmodel_optimizer.manager import Manager
 
-INTERVAL_S = 1.0
+INTERVAL_S = 0.5
 SAMPLE_S = 0.25
 SAMPLING_SHARE = 0.02
 _log = logging.getLogger(__name__)
@@ -92,7 +92,7 @@ class Monitor:
             control.adjust(adjustment)
 
     def _tell_once(self, control: BatchControl, error: Exception) -> None:
-        """Asked once a second, a plugin would fill the log with the same fault."""
+        """Asked twice a second, a plugin would fill the log with the same fault."""
         said = str(error)
         if not isinstance(error, PluginError):
             who = self._manager.culprit(error) or "optimizer_adjust"
