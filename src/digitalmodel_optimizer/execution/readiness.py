@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from digitalmodel_optimizer.contract import SimulationFile
 from digitalmodel_optimizer.engine.foresee import foreseen_batch
 from digitalmodel_optimizer.engine.layouts import Layout
+from digitalmodel_optimizer.engine.peek import host_arguments
 from digitalmodel_optimizer.execution.loading import load_plugins
 from digitalmodel_optimizer.execution.worker import PrepareWorker
 from digitalmodel_optimizer.machine import measure_machine
@@ -18,6 +19,7 @@ from digitalmodel_optimizer.manager import (
     installed_plugins,
 )
 from digitalmodel_optimizer.settings import switched_off
+from digitalmodel_optimizer.yaml_lines import readable
 
 
 @dataclass
@@ -45,6 +47,9 @@ def get_ready(layout: Layout) -> None:
                     reference.load()
         if batch is not None:
             _prepare(layout, _ready.plugins, *batch)
+            # Kept for the check of its keys. That many new objects beside all that the host has
+            # imported would set off Python's collector for 0.1 s.
+            readable(host_arguments()[0])
 
 
 def _prepare(
