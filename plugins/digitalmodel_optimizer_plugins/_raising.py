@@ -61,7 +61,10 @@ class Raiser:
 
         Of slow files each one pays for a worker of its own; of quick ones a worker needs several.
         """
-        work_s = _left_s(progress) * progress.workers_limit
+        left_s = _left_s(progress)
+        if progress.finished_s and left_s < self.start_s:
+            return 0  # they would come when all is done
+        work_s = left_s * progress.workers_limit
         enough_s = max(self.start_s, 1e-3)
         if work_s >= enough_s * len(progress.upcoming):
             return progress.workers_limit + len(progress.upcoming)
@@ -70,10 +73,11 @@ class Raiser:
 
 def _left_s(progress: Progress) -> float:
     """Seconds that are left as it goes now; before the first file is done, at least so many."""
-    since_s = progress.elapsed_s - RECENT_S
+    window_s = min(RECENT_S, progress.elapsed_s)
+    since_s = progress.elapsed_s - window_s
     recent = sum(when_s > since_s for when_s in progress.finished_s)
     if recent:
-        return RECENT_S * len(progress.upcoming) / recent
+        return window_s * len(progress.upcoming) / recent
     if (left_s := progress.remaining_s) is not None:
         return left_s
     return progress.elapsed_s * len(progress.upcoming) / max(1, progress.workers_limit)

@@ -168,6 +168,14 @@ def test_files_that_end_quickly_are_judged_by_the_last_second() -> None:
     assert advised(Raiser(46, start_s=1.5), progress(10, **done, finished_s=slow[:-20])) == 40
 
 
+def test_none_is_started_that_would_come_when_all_is_done() -> None:
+    """Of a batch that has run for less than the time over which rates are taken, too."""
+    done = {"files_done": 30, "size_done_mb": 45_000.0, "elapsed_s": 0.6}
+    even = tuple(0.02 * n for n in range(1, 31))
+    assert advised(Raiser(46), progress(10, upcoming=24, **done, finished_s=even)) is None
+    assert advised(Raiser(46), progress(10, upcoming=30, **done, finished_s=even)) == 12
+
+
 @given(
     st.floats(1, 5000),
     st.integers(1, 400),

@@ -97,7 +97,7 @@ def optimizer_worker_prepared() -> None:
     plugin. No settings yet, and the batch's may switch a plugin off that was called here: do only
     what does no harm then.
     Example: ``gc.collect()``
-    Added in 0.1.
+    Added in 0.2.
     """
 
 
@@ -245,7 +245,7 @@ def optimizer_files_finished(batch: Batch, settings: Settings) -> None:
     Called: in the parent, once per batch, before the files' results are put together and the
     summaries written; every plugin. Not called where a fault broke the batch off.
     Example: ``pool.shutdown(wait=False)``
-    Added in 0.1.
+    Added in 0.2.
     """
 
 
