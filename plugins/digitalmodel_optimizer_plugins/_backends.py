@@ -28,11 +28,13 @@ from digitalmodel_optimizer.contract import (
 )
 from digitalmodel_optimizer_plugins._spares import spares
 from digitalmodel_optimizer_plugins._worker_pool import WorkerPool, stopped
-from digitalmodel_optimizer_plugins._worker_process import WorkerLimits, WorkerProcess
+from digitalmodel_optimizer_plugins._worker_process import (
+    CTRL_C_CHECK_S,
+    WorkerLimits,
+    WorkerProcess,
+)
 
 RunOnce = Callable[[FileTask], FileResult]
-
-_CTRL_C_CHECK_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -215,7 +217,7 @@ def _next_of(finished: queue.SimpleQueue[FileResult | BaseException]) -> FileRes
     while True:
         try:
             # On Windows a wait on the main thread does not notice Ctrl-C before it is over.
-            result = finished.get(timeout=_CTRL_C_CHECK_S)
+            result = finished.get(timeout=CTRL_C_CHECK_S)
         except queue.Empty:
             continue
         if isinstance(result, BaseException):

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from digitalmodel_optimizer.contract import Adjustment, Progress
+from digitalmodel_optimizer_plugins._worker_start import OPTION as WORKER_START
 
 FACTOR = 4
 # Workers that use less of a core than this wait for something else.
@@ -26,7 +27,7 @@ class Raiser:
     """One batch's; ``most`` is the number that all budgets allow."""
 
     most: int = 0
-    start_s: float = 0.5
+    start_s: float = WORKER_START.default
     _limit: int = 0
     _raised_at_s: float = 0.0
 

@@ -26,7 +26,7 @@ from digitalmodel_optimizer_plugins._worker_side import prepare_worker, serve_al
 _EXIT_CODE_WAIT_S = 1.0
 _KILL_WAIT_S = 5.0
 _SERVICE_END_S = 1.0
-_CTRL_C_CHECK_S = 0.5
+CTRL_C_CHECK_S = 0.5
 
 # How the parent meets a worker that died while sending; its exit code says more.
 _CUT_OFF = ("EOFError", "OSError", "BrokenPipeError", "ConnectionResetError")
@@ -153,9 +153,7 @@ class WorkerProcess:
         try:
             conversation.send(task)
             # On Windows a wait on the main thread does not notice Ctrl-C before it is over.
-            while not conversation.poll(
-                min(_CTRL_C_CHECK_S, max(0.0, deadline - time.monotonic()))
-            ):
+            while not conversation.poll(min(CTRL_C_CHECK_S, max(0.0, deadline - time.monotonic()))):
                 if time.monotonic() >= deadline:
                     self._give_up(limit_s, task)
                 if self._is_gone() and not conversation.poll():
@@ -234,11 +232,11 @@ class WorkerProcess:
         since = time.monotonic() if since is None else since
         deadline = None if limit_s is None else since + limit_s
         while not future.done():
-            left_s = _CTRL_C_CHECK_S if deadline is None else deadline - time.monotonic()
+            left_s = CTRL_C_CHECK_S if deadline is None else deadline - time.monotonic()
             if left_s <= 0:
                 break
             # On Windows a wait on the main thread does not notice Ctrl-C before it is over.
-            wait([future], timeout=min(left_s, _CTRL_C_CHECK_S))
+            wait([future], timeout=min(left_s, CTRL_C_CHECK_S))
         if not future.done():
             self._give_up(limit_s, task)
         error = future.exception()

@@ -157,6 +157,7 @@ def test_before_the_first_file_is_done_the_waves_to_come_are_the_reason() -> Non
 
     assert raised(3.9) is None
     assert raised(4.0) == 30, "a worker for each"
+    assert raised(6.0) == 30
 
 
 def test_files_that_end_quickly_are_judged_by_the_last_second() -> None:
