@@ -13,9 +13,14 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from digitalmodel_optimizer.contract import Option, PluginOptions, hookspecs
-from digitalmodel_optimizer.manager import BUILT_IN, Manager, build_manager, installed_plugins
-from digitalmodel_optimizer.settings import BLOCK, BLOCK_OPTIONS, CEILING_KEYS, ENABLED
+from digitalmodel_optimizer.config.settings import BLOCK, BLOCK_OPTIONS, CEILING_KEYS, ENABLED
+from digitalmodel_optimizer.plugin import Option, PluginOptions, hookspecs
+from digitalmodel_optimizer.plugin.manager import (
+    BUILT_IN,
+    Manager,
+    build_manager,
+    installed_plugins,
+)
 from digitalmodel_optimizer_migration import RULES
 
 FOLDER = Path(__file__).parent / "reference"

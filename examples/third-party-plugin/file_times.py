@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 
-from digitalmodel_optimizer.contract import (
+from digitalmodel_optimizer.plugin import (
     Batch,
     BatchReport,
     FileResult,

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from digitalmodel_optimizer.contract import (
+from digitalmodel_optimizer.plugin import (
     Group,
     Option,
     PluginOptions,
@@ -20,7 +20,7 @@ from digitalmodel_optimizer.contract import (
     SimulationFile,
     hookimpl,
 )
-from digitalmodel_optimizer_plugins._size_classes import (
+from digitalmodel_optimizer_plugins.size_classes import (
     bounds_text,
     class_index,
     class_label,

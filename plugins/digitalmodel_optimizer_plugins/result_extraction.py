@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from digitalmodel_optimizer.contract import (
+from digitalmodel_optimizer.plugin import (
     Option,
     PluginOptions,
     Request,

@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from digitalmodel_optimizer.contract import (
+    from digitalmodel_optimizer.plugin import (
         OptimizerError,
         OptimizerWarning,
         Option,
@@ -34,7 +34,7 @@ __all__ = [
 
 def __getattr__(name: "str") -> "Any":
     if name in _CONTRACT_NAMES:
-        from digitalmodel_optimizer import contract
+        from digitalmodel_optimizer import plugin
 
-        return getattr(contract, name)
+        return getattr(plugin, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -16,7 +16,7 @@ def host_is_wanted() -> None:
     if switched_off():
         return
     try:
-        from digitalmodel_optimizer.activation import host_is_being_imported
+        from digitalmodel_optimizer.startup.activation import host_is_being_imported
 
         host_is_being_imported()
     except Exception as error:  # raised here, it would look as if the host could not be imported

@@ -12,9 +12,9 @@ from digitalmodel_optimizer.bench.configurations import (
     chosen,
 )
 from digitalmodel_optimizer.bench.suites import SUITES, chosen_suites
-from digitalmodel_optimizer.contract import OptimizerError
-from digitalmodel_optimizer.manager import BUILT_IN, build_manager, installed_plugins
-from digitalmodel_optimizer.settings import read_settings
+from digitalmodel_optimizer.config.settings import read_settings
+from digitalmodel_optimizer.plugin import OptimizerError
+from digitalmodel_optimizer.plugin.manager import BUILT_IN, build_manager, installed_plugins
 
 
 def test_the_founding_list_is_there_by_name() -> None:

@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip("simpy")
 
 from digitalmodel_optimizer.bench.machine_model import Costs, ModelMachine, simulate
-from digitalmodel_optimizer.contract import Progress
+from digitalmodel_optimizer.plugin import Progress
 
 COSTS = Costs(start_s=2.0, file_s=0.5, mb_s=0.01, turn_s=0.0, batch_s=1.0)
 ROOMY = ModelMachine(cores=64, memory_mb=1e9)

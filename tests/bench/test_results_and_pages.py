@@ -18,7 +18,7 @@ from digitalmodel_optimizer.bench.page import write_page
 from digitalmodel_optimizer.bench.results import SCHEMA, read_result
 from digitalmodel_optimizer.bench.study_pages import write_memory_page
 from digitalmodel_optimizer.bench.tables import cold_remarks, figures, floor_share_s
-from digitalmodel_optimizer.contract import OptimizerError
+from digitalmodel_optimizer.plugin import OptimizerError
 
 TIMES = {"engine": [3.0, 2.0, 2.2], "dynamic_auto": [0.5, 0.4, 0.42], "floor": [0.1, 0.1, 0.1]}
 

@@ -14,7 +14,7 @@ from digitalmodel_optimizer.bench.machine_model import Costs, ModelMachine, simu
 from digitalmodel_optimizer.bench.scaling import Measured, read_measured, runs_alone
 from digitalmodel_optimizer.bench.scaling_costs import LARGE, SMALL, Run, Span, Trace, fit_costs
 from digitalmodel_optimizer.bench.scaling_runs import RUNS, Checked, ScalingRuns, check
-from digitalmodel_optimizer.contract import OptimizerError
+from digitalmodel_optimizer.plugin import OptimizerError
 
 SIZES = {SMALL: 7.0, LARGE: 140.0}
 TRUE = Costs(

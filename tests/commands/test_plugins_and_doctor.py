@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from digitalmodel_optimizer.demo.study import DM_FSTS, write_configuration
-from digitalmodel_optimizer.manager import BUILT_IN
+from digitalmodel_optimizer.plugin.manager import BUILT_IN
 
 Dmo = Callable[..., subprocess.CompletedProcess[str]]
 

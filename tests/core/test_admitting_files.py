@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from digitalmodel_optimizer.execution.admission import Admission
+from digitalmodel_optimizer.batch.admission import Admission
 
 
 class Waiting:

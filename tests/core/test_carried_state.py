@@ -10,9 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digitalmodel_optimizer.contract import ErrorKind, FileError, FileResult, SimulationFile
-from digitalmodel_optimizer.engine.output import EngineOutput, FileTables
-from digitalmodel_optimizer.engine.state import (
+from digitalmodel_optimizer.batch.carried import CarriedState, state_after
+from digitalmodel_optimizer.host.state import (
     FIRST,
     Change,
     EngineState,
@@ -23,7 +22,8 @@ from digitalmodel_optimizer.engine.state import (
     predict,
     same_answer,
 )
-from digitalmodel_optimizer.execution.carried import CarriedState, state_after
+from digitalmodel_optimizer.plugin import ErrorKind, FileError, FileResult, SimulationFile
+from digitalmodel_optimizer.tables.payload import EngineOutput, FileTables
 
 FILES = tuple(SimulationFile(index, f"case_{index}.sim", 1000) for index in range(4))
 PERIOD = ("time_series_settings", "groups", 0, "Columns", 0, "SimulationPeriod", 1)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from digitalmodel_optimizer.engine.output import EngineOutput, FileTables, unpacked
-from digitalmodel_optimizer.engine.row_tables import OneRow
+from digitalmodel_optimizer.tables.payload import EngineOutput, FileTables, unpacked
+from digitalmodel_optimizer.tables.row_tables import OneRow
 
 
 def tables(number: float) -> FileTables:

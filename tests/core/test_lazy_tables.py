@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 pandas = pytest.importorskip("pandas")
 numpy = pytest.importorskip("numpy")
 
-from digitalmodel_optimizer.engine.context import FileContext
-from digitalmodel_optimizer.engine.lazy_table import genuine
-from digitalmodel_optimizer.engine.merge import _joined, _runs
-from digitalmodel_optimizer.engine.row_tables import OneRow, PandasOfRows, plain_tables
-from digitalmodel_optimizer.engine.scratch_tables import (
+from digitalmodel_optimizer.file.context import FileContext
+from digitalmodel_optimizer.tables.lazy_table import genuine
+from digitalmodel_optimizer.tables.merge import _joined, _runs
+from digitalmodel_optimizer.tables.row_tables import OneRow, PandasOfRows, plain_tables
+from digitalmodel_optimizer.tables.scratch_tables import (
     NotedTable,
     PandasOfGrowth,
     TableToLookThrough,

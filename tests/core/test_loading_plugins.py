@@ -8,10 +8,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from digitalmodel_optimizer import manager as managing
-from digitalmodel_optimizer.contract import OptimizerWarning, PluginError, PluginOptions, hookimpl
-from digitalmodel_optimizer.execution.loading import load_plugins
-from digitalmodel_optimizer.manager import (
+from digitalmodel_optimizer.batch.loading import load_plugins
+from digitalmodel_optimizer.plugin import OptimizerWarning, PluginError, PluginOptions, hookimpl
+from digitalmodel_optimizer.plugin import manager as managing
+from digitalmodel_optimizer.plugin.manager import (
     BUILT_IN,
     PluginReference,
     build_manager,
@@ -38,7 +38,7 @@ MODULES = {
 def strangers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Modules of plugins that are not ours."""
     for name, text in MODULES.items():
-        start = "from digitalmodel_optimizer.contract import hookimpl\n"
+        start = "from digitalmodel_optimizer.plugin import hookimpl\n"
         (tmp_path / f"{name}.py").write_text(start + text)
         monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.syspath_prepend(str(tmp_path))

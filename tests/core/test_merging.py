@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 pandas = pytest.importorskip("pandas")
 
-from digitalmodel_optimizer.engine.merge import (
+from digitalmodel_optimizer.tables.merge import (
     _fold,
     add_records,
     merged_attributes,
 )
-from digitalmodel_optimizer.engine.output import FileTables
+from digitalmodel_optimizer.tables.payload import FileTables
 
 VALUES = [None, 1.5, float("nan"), 2, True, "text", -0.0]
 

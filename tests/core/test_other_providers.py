@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from digitalmodel_optimizer.contract import FileTask, Request, RequestKind, Settings, SimulationFile
-from digitalmodel_optimizer.engine.context import FileContext
-from digitalmodel_optimizer.engine.keys import NotUnderstoodError, freeze
-from digitalmodel_optimizer.engine.native_threads import OrcFxAPIOfThread
-from digitalmodel_optimizer.engine.proxies import ModelProxy
-from digitalmodel_optimizer.engine.unit import BatchFiles, Unit
+from digitalmodel_optimizer.file.context import FileContext
+from digitalmodel_optimizer.file.keys import NotUnderstoodError, freeze
+from digitalmodel_optimizer.file.native_threads import OrcFxAPIOfThread
+from digitalmodel_optimizer.file.proxies import ModelProxy
+from digitalmodel_optimizer.file.unit import BatchFiles, Unit
+from digitalmodel_optimizer.plugin import FileTask, Request, RequestKind, Settings, SimulationFile
 
 TASK = FileTask(SimulationFile(0, "case.sim", 1), 2)
 
@@ -169,7 +169,7 @@ def test_a_plugin_that_fails_to_read_ahead_leaves_the_reading_to_the_engine(
         with context() as file:
             file.model_dict = {}
             file.cfg = {}
-            monkeypatch.setattr("digitalmodel_optimizer.engine.unit.plan_requests", plan)
+            monkeypatch.setattr("digitalmodel_optimizer.file.unit.plan_requests", plan)
             reader = unit._make_reader(file, ModelProxy(SimpleNamespace(), None, None))
             assert reader is not None
             assert reader.answer("key") is not None

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from digitalmodel_optimizer.contract import Request, RequestKind
-from digitalmodel_optimizer.engine.keys import Freezer, NotUnderstoodError, freeze
-from digitalmodel_optimizer.engine.reader import MISS, ResultReader, request_key
+from digitalmodel_optimizer.file.keys import Freezer, NotUnderstoodError, freeze
+from digitalmodel_optimizer.file.reader import MISS, ResultReader, request_key
+from digitalmodel_optimizer.plugin import Request, RequestKind
 
 
 class Point(ctypes.Structure):

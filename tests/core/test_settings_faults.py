@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from digitalmodel_optimizer.contract import (
+from digitalmodel_optimizer.config.settings import is_enabled, read_settings, switched_off
+from digitalmodel_optimizer.plugin import (
     OptimizerWarning,
     Option,
     PluginOptions,
     SettingsError,
 )
-from digitalmodel_optimizer.settings import is_enabled, read_settings, switched_off
 
 PLUGINS = {
     "my-log": PluginOptions(

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from digitalmodel_optimizer.contract import ErrorKind
-from digitalmodel_optimizer.engine import lean_imports, messages
-from digitalmodel_optimizer.engine.failures import describe, kind_of
-from digitalmodel_optimizer.engine.messages import Message, catching, joined, say
-from digitalmodel_optimizer.engine.peek import command_line_enables, is_host_command
+from digitalmodel_optimizer.file import messages
+from digitalmodel_optimizer.file.failures import describe, kind_of
+from digitalmodel_optimizer.file.messages import Message, catching, joined, say
+from digitalmodel_optimizer.host import lean_imports
+from digitalmodel_optimizer.plugin import ErrorKind
+from digitalmodel_optimizer.startup.command_line import command_line_enables, is_host_command
 
 
 @pytest.fixture

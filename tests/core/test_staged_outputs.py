@@ -10,19 +10,19 @@ from typing import Any
 
 import pytest
 
-from digitalmodel_optimizer.contract import (
+from digitalmodel_optimizer.batch.journal import Journal
+from digitalmodel_optimizer.batch.staging import (
+    FOLDER_PREFIX,
+    JOURNAL_NAME,
+    Staging,
+    batch_identifier,
+)
+from digitalmodel_optimizer.plugin import (
     ErrorKind,
     FileResult,
     OutputError,
     OutputFile,
     SimulationFile,
-)
-from digitalmodel_optimizer.execution.journal import Journal
-from digitalmodel_optimizer.execution.staging import (
-    FOLDER_PREFIX,
-    JOURNAL_NAME,
-    Staging,
-    batch_identifier,
 )
 
 
@@ -175,7 +175,7 @@ def test_a_record_of_which_the_system_takes_a_part_is_written_to_its_end(
 
     journal = Journal(tmp_path / "journal")
     with monkeypatch.context() as patch:
-        patch.setattr("digitalmodel_optimizer.execution.journal.open", reluctant, raising=False)
+        patch.setattr("digitalmodel_optimizer.batch.journal.open", reluctant, raising=False)
         for record in ("a" * 100, "b" * 100):
             journal.add(record)
         journal.close()

@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from digitalmodel_optimizer.contract import (
+from digitalmodel_optimizer.batch import control
+from digitalmodel_optimizer.batch.control import Tracker
+from digitalmodel_optimizer.plugin import (
     ErrorKind,
     FileError,
     FileResult,
     Progress,
     SimulationFile,
 )
-from digitalmodel_optimizer.execution import control
-from digitalmodel_optimizer.execution.control import Tracker
 
 
 class Listener:

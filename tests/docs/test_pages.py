@@ -13,7 +13,7 @@ import pytest
 import yaml
 from pages import DOCS, PAGES, PROJECT, Reader, blocks, commands, matches
 
-from digitalmodel_optimizer.manager import hook_names
+from digitalmodel_optimizer.plugin.manager import hook_names
 
 RUNNABLE = [page for page in PAGES if any(block.mark == "run" for block in blocks(page))]
 

@@ -11,7 +11,7 @@ from batches import backend, column, series, write
 
 PLUGIN = """
 import os
-from digitalmodel_optimizer.contract import Option, PluginOptions, hookimpl
+from digitalmodel_optimizer.plugin import Option, PluginOptions, hookimpl
 
 def tell(name, detail=""):
     with open(os.environ["RECORD"], "a") as stream:

@@ -13,7 +13,7 @@ from batches import backend, column, series, write
 
 SUMMARY = [("main", [column("x", "FST1", "X")])]
 SERIES = [("motions", [series("x", "FST1", "X")])]
-IMPORTS = "from dataclasses import replace\nfrom digitalmodel_optimizer.contract import hookimpl\n"
+IMPORTS = "from dataclasses import replace\nfrom digitalmodel_optimizer.plugin import hookimpl\n"
 WHO = "plugin stranger (stranger, from strange-plugins)"
 MISSPELLED = "@hookimpl\ndef optimizer_batch_finnished(batch): pass\n"
 BLOCK = "DIGITALMODEL_OPTIMIZER_BLOCK"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from changes import OURS, changes, check_noop, check_transformed, choice, notes
 
-from digitalmodel_optimizer.engine.peek import BASENAMES
+from digitalmodel_optimizer.startup.command_line import BASENAMES
 from digitalmodel_optimizer_migration import (
     RULES,
     Identity,

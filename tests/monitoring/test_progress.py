@@ -13,9 +13,9 @@ from collections.abc import Callable
 
 import pytest
 
-from digitalmodel_optimizer.contract import Batch, Progress, SimulationFile
-from digitalmodel_optimizer.monitoring.progress import ProgressDisplay
-from digitalmodel_optimizer.monitoring.standing import sentence
+from digitalmodel_optimizer.plugin import Batch, Progress, SimulationFile
+from digitalmodel_optimizer.report.progress import ProgressDisplay
+from digitalmodel_optimizer.report.status import sentence
 
 OpenTerminal = Callable[[], "FakeTerminal"]
 FILES = tuple(SimulationFile(i, f"sim/lc{i:04d}.sim", 6_700_000) for i in range(20))
@@ -195,8 +195,8 @@ def test_plain_lines_do_without_rich() -> None:
     """Its import takes as long as a small batch's files."""
     code = (
         "import sys\n"
-        "from digitalmodel_optimizer.contract import Batch\n"
-        "from digitalmodel_optimizer.monitoring.progress import ProgressDisplay\n"
+        "from digitalmodel_optimizer.plugin import Batch\n"
+        "from digitalmodel_optimizer.report.progress import ProgressDisplay\n"
         "display = ProgressDisplay()\n"
         "display.optimizer_batch_started(Batch('x', (), 'r'))\n"
         "print('rich' in sys.modules)\n"

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from digitalmodel_optimizer.contract import (
+from digitalmodel_optimizer.plugin import (
     Allocation,
     Assignment,
     Batch,
@@ -22,7 +22,7 @@ from digitalmodel_optimizer.contract import (
     Schedule,
     SimulationFile,
 )
-from digitalmodel_optimizer.monitoring.report import print_report, report_as_dict
+from digitalmodel_optimizer.report.report import print_report, report_as_dict
 
 REASON = "2 workers: 2 cores (size class under 100 MB would allow 25); 1 native thread each"
 

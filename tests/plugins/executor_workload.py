@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from digitalmodel_optimizer.contract import (
+from digitalmodel_optimizer.plugin import (
     Allocation,
     Assignment,
     Batch,

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import settings as settings_of_hypothesis
 from hypothesis import strategies as st
 
-from digitalmodel_optimizer.contract import Settings, SettingsError, SimulationFile
+from digitalmodel_optimizer.plugin import Settings, SettingsError, SimulationFile
 from digitalmodel_optimizer_plugins import batch_grouping
-from digitalmodel_optimizer_plugins._size_classes import (
+from digitalmodel_optimizer_plugins.size_classes import (
     WORKERS_BY_SIZE,
     class_index,
     class_label,

@@ -15,7 +15,7 @@ from typing import Any
 import pluggy
 import pytest
 
-from digitalmodel_optimizer.contract import (
+from digitalmodel_optimizer.plugin import (
     PROJECT_NAME,
     FileResult,
     FileTask,
@@ -24,8 +24,8 @@ from digitalmodel_optimizer.contract import (
     hookimpl,
     hookspecs,
 )
-from digitalmodel_optimizer_plugins import _process_memory
 from digitalmodel_optimizer_plugins import garbage_collection as plugin
+from digitalmodel_optimizer_plugins.garbage_collection import process_memory as _process_memory
 
 FILE = SimulationFile(0, "case.sim", 1_000_000)
 QUIET = {"trigger_growth_mb": 1e9, "trigger_objects": 10**9}

@@ -23,7 +23,7 @@ if str(HERE) not in sys.path:  # loky hands our path on to its workers
 
 from executor_workload import FakeControl, Workload, end_batch, schedule_of, settings_of
 
-from digitalmodel_optimizer.contract import (
+from digitalmodel_optimizer.plugin import (
     Batch,
     BatchReport,
     ErrorKind,
@@ -36,10 +36,17 @@ from digitalmodel_optimizer.contract import (
     WorkerLostError,
 )
 from digitalmodel_optimizer_plugins import hybrid_executor
-from digitalmodel_optimizer_plugins._choice import BatchFacts, choose_backend, threads_inside
-from digitalmodel_optimizer_plugins._recovery import describe_exit, licence_delay_s
-from digitalmodel_optimizer_plugins._worker_pool import WorkerPool
-from digitalmodel_optimizer_plugins._worker_process import WorkerLimits, WorkerProcess
+from digitalmodel_optimizer_plugins.hybrid_executor.choice import (
+    BatchFacts,
+    choose_backend,
+    threads_inside,
+)
+from digitalmodel_optimizer_plugins.hybrid_executor.recovery import describe_exit, licence_delay_s
+from digitalmodel_optimizer_plugins.hybrid_executor.worker_pool import WorkerPool
+from digitalmodel_optimizer_plugins.hybrid_executor.worker_process import (
+    WorkerLimits,
+    WorkerProcess,
+)
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 pytestmark = pytest.mark.filterwarnings("error")

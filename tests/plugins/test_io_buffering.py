@@ -21,7 +21,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from digitalmodel_optimizer.contract import (
+from digitalmodel_optimizer.plugin import (
     PROJECT_NAME,
     Batch,
     BatchReport,
@@ -36,10 +36,12 @@ from digitalmodel_optimizer.contract import (
     hookimpl,
     hookspecs,
 )
-from digitalmodel_optimizer_plugins import _exact_csv, _write_behind, io_buffering
-from digitalmodel_optimizer_plugins._exact_csv import exact_csv
-from digitalmodel_optimizer_plugins._read_ahead import ReadAhead
-from digitalmodel_optimizer_plugins._write_behind import Ledger, Writer
+from digitalmodel_optimizer_plugins import io_buffering
+from digitalmodel_optimizer_plugins.io_buffering import exact_csv as _exact_csv
+from digitalmodel_optimizer_plugins.io_buffering import write_behind as _write_behind
+from digitalmodel_optimizer_plugins.io_buffering.exact_csv import exact_csv
+from digitalmodel_optimizer_plugins.io_buffering.read_ahead import ReadAhead
+from digitalmodel_optimizer_plugins.io_buffering.write_behind import Ledger, Writer
 
 pytestmark = pytest.mark.filterwarnings("error")
 

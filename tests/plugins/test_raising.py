@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digitalmodel_optimizer.contract import (
+from digitalmodel_optimizer.batch.admission import Admission
+from digitalmodel_optimizer.plugin import (
     Allocation,
     Assignment,
     Batch,
@@ -24,10 +25,9 @@ from digitalmodel_optimizer.contract import (
     Settings,
     SimulationFile,
 )
-from digitalmodel_optimizer.execution.admission import Admission
 from digitalmodel_optimizer_plugins import hybrid_executor
 from digitalmodel_optimizer_plugins import thread_allocation as plugin
-from digitalmodel_optimizer_plugins._raising import Raiser
+from digitalmodel_optimizer_plugins.thread_allocation.scale_up import Raiser
 
 BIG = Machine(64, 256_000, 230_000, "win32")
 RESERVE_MB = 12_800.0

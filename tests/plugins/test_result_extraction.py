@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from digitalmodel_optimizer.contract import Request, RequestKind, Settings
+from digitalmodel_optimizer.plugin import Request, RequestKind, Settings
 from digitalmodel_optimizer_plugins.result_extraction import optimizer_read_results
 
 STATIC = 7

@@ -19,11 +19,11 @@ if str(HERE) not in sys.path:  # loky hands our path on to its workers
 
 from executor_workload import FakeControl, Workload, end_batch, schedule_of, settings_of
 
-from digitalmodel_optimizer.contract import Machine, SimulationFile
+from digitalmodel_optimizer.plugin import Machine, SimulationFile
 from digitalmodel_optimizer_plugins import hybrid_executor
-from digitalmodel_optimizer_plugins._budgets import time_with_late_workers_s
-from digitalmodel_optimizer_plugins._choice import BatchFacts, choose_backend
-from digitalmodel_optimizer_plugins._spares import early_workers, spares
+from digitalmodel_optimizer_plugins.hybrid_executor.choice import BatchFacts, choose_backend
+from digitalmodel_optimizer_plugins.hybrid_executor.spares import early_workers, spares
+from digitalmodel_optimizer_plugins.thread_allocation.budgets import time_with_late_workers_s
 
 MACHINE = Machine(64, 256_000.0, 200_000.0, "win32")
 pytestmark = pytest.mark.filterwarnings("error")

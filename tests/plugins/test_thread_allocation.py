@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import settings as settings_of_hypothesis
 from hypothesis import strategies as st
 
-from digitalmodel_optimizer.contract import (
+from digitalmodel_optimizer.plugin import (
     Allocation,
     Batch,
     Group,
@@ -22,8 +22,8 @@ from digitalmodel_optimizer.contract import (
     SimulationFile,
 )
 from digitalmodel_optimizer_plugins import thread_allocation as plugin
-from digitalmodel_optimizer_plugins._budgets import makespan_s, memory_factor
-from digitalmodel_optimizer_plugins._tuning import Tuner
+from digitalmodel_optimizer_plugins.thread_allocation.budgets import makespan_s, memory_factor
+from digitalmodel_optimizer_plugins.thread_allocation.scale_down import Tuner
 
 BIG = Machine(64, 256_000, 200_000, "win32")
 SMALL = Machine(2, 24_000, 20_000, "linux")

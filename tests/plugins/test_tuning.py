@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digitalmodel_optimizer.contract import Batch, Machine, Progress, Settings, SimulationFile
+from digitalmodel_optimizer.plugin import Batch, Machine, Progress, Settings, SimulationFile
 from digitalmodel_optimizer_plugins import thread_allocation as plugin
-from digitalmodel_optimizer_plugins._tuning import RECOVERY_CALLS, Tuner
+from digitalmodel_optimizer_plugins.thread_allocation.scale_down import RECOVERY_CALLS, Tuner
 
 
 @pytest.fixture(autouse=True)

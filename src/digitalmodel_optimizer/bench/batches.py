@@ -14,9 +14,9 @@ from typing import Any
 
 from digitalmodel_optimizer.bench.suites import Suite, write_simulation
 from digitalmodel_optimizer.bench.users_files import inputs, layered, other_work
-from digitalmodel_optimizer.contract import BYTES_PER_MB, OptimizerError
+from digitalmodel_optimizer.config.yaml_files import TEST_DATA, find_base, read_mapping
 from digitalmodel_optimizer.demo.study import BASENAME, base_configuration
-from digitalmodel_optimizer.yaml_files import TEST_DATA, find_base, read_mapping
+from digitalmodel_optimizer.plugin import BYTES_PER_MB, OptimizerError
 
 _COMPLETE = "complete.json"
 # Raise it when files of the same description come out differently.

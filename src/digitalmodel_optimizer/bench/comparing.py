@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from digitalmodel_optimizer.bench.configurations import FLOOR
 from digitalmodel_optimizer.bench.results import Measured, Result, SuiteResult
 from digitalmodel_optimizer.bench.statistics import change
-from digitalmodel_optimizer.monitoring.words import duration
+from digitalmodel_optimizer.report.format import duration
 
 _SAME_MACHINE = ("processor", "logical_cpus", "platform")
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from digitalmodel_optimizer.bench.probe import NAME as PROBE
-from digitalmodel_optimizer.contract import OptimizerError
-from digitalmodel_optimizer.manager import BUILT_IN
+from digitalmodel_optimizer.plugin import OptimizerError
+from digitalmodel_optimizer.plugin.manager import BUILT_IN
 
 
 class Runner(enum.Enum):

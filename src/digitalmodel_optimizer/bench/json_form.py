@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from digitalmodel_optimizer.contract import OptimizerError
+from digitalmodel_optimizer.plugin import OptimizerError
 
 
 class MisshapenError(Exception):

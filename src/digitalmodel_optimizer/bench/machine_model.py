@@ -16,7 +16,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from digitalmodel_optimizer.contract import (
+from digitalmodel_optimizer.plugin import (
     BYTES_PER_MB,
     OptimizerError,
     Progress,

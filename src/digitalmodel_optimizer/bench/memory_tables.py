@@ -10,7 +10,7 @@ from rich.text import Text
 
 from digitalmodel_optimizer.bench.configurations import ENGINE
 from digitalmodel_optimizer.bench.memory import Budget, Growth, MemoryResult, Point
-from digitalmodel_optimizer.monitoring.words import amount, count, duration
+from digitalmodel_optimizer.report.format import amount, count, duration
 
 _VERDICTS = {True: " (no growth)", False: " (GROWTH)", None: " (too few files to tell)"}
 

@@ -18,7 +18,7 @@ from digitalmodel_optimizer.bench.tables import (
     cold_remarks,
     floor_share_s,
 )
-from digitalmodel_optimizer.contract import OptimizerError
+from digitalmodel_optimizer.plugin import OptimizerError
 
 _HEAD = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title>

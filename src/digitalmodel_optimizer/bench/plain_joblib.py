@@ -20,8 +20,8 @@ from typing import Any
 
 import wrapt
 
-from digitalmodel_optimizer.engine.host import Host, import_host
-from digitalmodel_optimizer.engine.layouts import LAYOUTS, Layout
+from digitalmodel_optimizer.host.layouts import LAYOUTS, Layout
+from digitalmodel_optimizer.host.modules import Host, import_host
 from digitalmodel_optimizer.measuring import timed_host
 
 _engines_loops: dict[Layout, Callable[[Any, Any], None]] = {}

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from digitalmodel_optimizer.bench.machine_model import Costs, ModelMachine, Simulated, simulate
-from digitalmodel_optimizer.contract import (
+from digitalmodel_optimizer.config.settings import read_settings
+from digitalmodel_optimizer.plugin import (
     BYTES_PER_MB,
     Allocation,
     Batch,
@@ -18,8 +19,7 @@ from digitalmodel_optimizer.contract import (
     Progress,
     SimulationFile,
 )
-from digitalmodel_optimizer.manager import BUILT_IN, build_manager, installed_plugins
-from digitalmodel_optimizer.settings import read_settings
+from digitalmodel_optimizer.plugin.manager import BUILT_IN, build_manager, installed_plugins
 
 # Of the memory of a machine, what is free for a batch.
 _AVAILABLE_SHARE = 0.9

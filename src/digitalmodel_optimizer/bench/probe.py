@@ -14,7 +14,7 @@ from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from digitalmodel_optimizer.contract import (
+from digitalmodel_optimizer.plugin import (
     Allocation,
     Batch,
     BatchReport,

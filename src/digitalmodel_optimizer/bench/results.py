@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from digitalmodel_optimizer.batch.machine import measure_machine
 from digitalmodel_optimizer.bench.counters import Counts
 from digitalmodel_optimizer.bench.json_form import read_as
 from digitalmodel_optimizer.bench.statistics import Spread
-from digitalmodel_optimizer.machine import measure_machine
 
 SCHEMA = "digitalmodel-optimizer-bench/1"
 _DISTRIBUTIONS = ("digitalmodel-optimizer", "digitalmodel", "OrcFxAPI", "numpy", "pandas", "joblib")

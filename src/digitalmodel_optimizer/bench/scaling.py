@@ -13,7 +13,7 @@ from digitalmodel_optimizer.bench.planning import Plan, plan_classes, plan_grid
 from digitalmodel_optimizer.bench.results import describe_machine, versions
 from digitalmodel_optimizer.bench.scaling_costs import Trace, fit_costs
 from digitalmodel_optimizer.bench.scaling_runs import RUNS, Checked, ScalingRuns, check
-from digitalmodel_optimizer.contract import OptimizerError
+from digitalmodel_optimizer.plugin import OptimizerError
 
 SCHEMA = "digitalmodel-optimizer-scaling/2"
 

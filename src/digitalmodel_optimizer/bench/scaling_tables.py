@@ -11,7 +11,7 @@ from rich.text import Text
 
 from digitalmodel_optimizer.bench.planning import WRONG_SHARE, Plan
 from digitalmodel_optimizer.bench.scaling import ScalingResult
-from digitalmodel_optimizer.monitoring.words import amount
+from digitalmodel_optimizer.report.format import amount
 
 HONEST = (
     "Costs are those of the stand-in, whose loading is not OrcaFlex's; rows with a rate in MB/s "

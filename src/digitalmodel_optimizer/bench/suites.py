@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from digitalmodel_optimizer.contract import OptimizerError
 from digitalmodel_optimizer.demo.study import (
     Study,
     configuration,
@@ -15,6 +14,7 @@ from digitalmodel_optimizer.demo.study import (
     history_column,
     series_column,
 )
+from digitalmodel_optimizer.plugin import OptimizerError
 from simulated_orcaflex import SimulationDescription, write_simulation
 
 __all__ = ["SUITES", "Suite", "chosen_suites", "write_simulation"]

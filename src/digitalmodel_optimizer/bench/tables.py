@@ -12,7 +12,7 @@ from digitalmodel_optimizer.bench.comparing import Finding
 from digitalmodel_optimizer.bench.configurations import ENGINE, FLOOR
 from digitalmodel_optimizer.bench.results import Measured, Result, SuiteResult
 from digitalmodel_optimizer.bench.statistics import Spread
-from digitalmodel_optimizer.monitoring.words import amount, count, duration
+from digitalmodel_optimizer.report.format import amount, count, duration
 
 STAND_IN = (
     "Measured on a stand-in for OrcaFlex: the figures show the engine's own work, reading and "

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from digitalmodel_optimizer.contract import OptimizerError
+from digitalmodel_optimizer.plugin import OptimizerError
 
 # What the host can be told to do besides post-processing, by its keys under ``orcaflex``.
 _OTHER_WORK = (

@@ -139,7 +139,7 @@ def _option(name: str) -> str:
 
 def _check_meaning(given: Sequence[str], wish: Wish) -> None:
     """No option is passed over in silence."""
-    from digitalmodel_optimizer.contract import OptimizerError
+    from digitalmodel_optimizer.plugin import OptimizerError
 
     if not (wish.rounds or wish.counts):
         raise OptimizerError("--rounds 0 with --no-counts measures nothing")

@@ -73,7 +73,7 @@ def write_outputs(
 ) -> None:
     """Write a result where it was asked for; one that cannot be written does not cost the other."""
     from digitalmodel_optimizer.bench.json_form import write_json
-    from digitalmodel_optimizer.contract import OptimizerError
+    from digitalmodel_optimizer.plugin import OptimizerError
 
     faults = []
     for path, write in ((json_file, write_json), (page, write_page)):
@@ -101,7 +101,7 @@ def save_early(result: Any, json_file: Path | None) -> None:
 @contextmanager
 def reporting_errors() -> Iterator[None]:
     """One line and a status for errors that are written for the person who typed the command."""
-    from digitalmodel_optimizer.contract import OptimizerError
+    from digitalmodel_optimizer.plugin import OptimizerError
 
     try:
         with _ended_by_signals():

@@ -100,7 +100,7 @@ def memory(
         from digitalmodel_optimizer.bench.memory_tables import memory_figures
         from digitalmodel_optimizer.bench.running import working_folder
         from digitalmodel_optimizer.bench.study_pages import write_memory_page
-        from digitalmodel_optimizer.contract import OptimizerError
+        from digitalmodel_optimizer.plugin import OptimizerError
 
         sizes_mb, numbers = _numbers("--sizes", sizes), _whole_numbers("--workers", workers)
         if not (sizes_mb and numbers) and not budget and not growth:
@@ -120,7 +120,7 @@ def memory(
 
 def _numbers(option: str, text: str) -> list[float]:
     """Positive numbers in ``text``; none in an empty one."""
-    from digitalmodel_optimizer.contract import OptimizerError
+    from digitalmodel_optimizer.plugin import OptimizerError
 
     try:
         numbers = [float(part) for part in text.split(",") if part.strip()]
@@ -132,7 +132,7 @@ def _numbers(option: str, text: str) -> list[float]:
 
 
 def _whole_numbers(option: str, text: str) -> list[int]:
-    from digitalmodel_optimizer.contract import OptimizerError
+    from digitalmodel_optimizer.plugin import OptimizerError
 
     numbers = _numbers(option, text)
     if any(not number.is_integer() for number in numbers):

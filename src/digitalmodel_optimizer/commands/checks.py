@@ -15,11 +15,11 @@ from digitalmodel_optimizer.commands.configuration import Configuration, read_co
 from digitalmodel_optimizer.commands.findings import FAIL, OK, WARN, Check
 from digitalmodel_optimizer.commands.installed import ON, InstalledPlugin, look_at_plugins
 from digitalmodel_optimizer.commands.machine_checks import check_backends, check_budgets
-from digitalmodel_optimizer.contract import OptimizerError, Settings, SettingsError
-from digitalmodel_optimizer.engine.peek import BASENAMES
-from digitalmodel_optimizer.engine.slips import slip_in
-from digitalmodel_optimizer.settings import switched_off
-from digitalmodel_optimizer.yaml_files import base_places, find_base
+from digitalmodel_optimizer.config.settings import switched_off
+from digitalmodel_optimizer.config.yaml_files import base_places, find_base
+from digitalmodel_optimizer.plugin import OptimizerError, Settings, SettingsError
+from digitalmodel_optimizer.startup.command_line import BASENAMES
+from digitalmodel_optimizer.startup.typos import slip_in
 
 __all__ = ["FAIL", "OK", "WARN", "Check", "all_checks"]
 
@@ -81,7 +81,7 @@ def _check_activation() -> Check:
 
 
 def _check_host() -> Iterator[Check]:
-    from digitalmodel_optimizer.engine.layouts import LAYOUTS, find_layout, host_version
+    from digitalmodel_optimizer.host.layouts import LAYOUTS, find_layout, host_version
 
     if importlib.util.find_spec("digitalmodel") is None:
         yield Check("digitalmodel", FAIL, "not installed", "pip install digitalmodel")
@@ -168,7 +168,7 @@ def _check_plugins(plugins: list[InstalledPlugin], off: frozenset[str]) -> Itera
 def _check_settings(
     read: Configuration, plugins: list[InstalledPlugin]
 ) -> tuple[Settings | None, list[Check]]:
-    from digitalmodel_optimizer.settings import read_settings
+    from digitalmodel_optimizer.config.settings import read_settings
 
     declared = {item.name: item.known for item in plugins}
     with warnings.catch_warnings(record=True) as said:
@@ -182,8 +182,8 @@ def _check_settings(
 
 
 def _check_enabled(read: Configuration, settings: Settings) -> Check:
-    from digitalmodel_optimizer.settings import BLOCK
-    from digitalmodel_optimizer.yaml_lines import line_of
+    from digitalmodel_optimizer.config.settings import BLOCK
+    from digitalmodel_optimizer.config.yaml_lines import line_of
 
     path = (*BLOCK, "enabled")
     key, source = ".".join(path), read.origin(path)

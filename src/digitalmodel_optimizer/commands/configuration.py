@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from digitalmodel_optimizer.yaml_files import find_base, lay_over, read_mapping
+from digitalmodel_optimizer.config.yaml_files import find_base, lay_over, read_mapping
 
 
 @dataclass(frozen=True)

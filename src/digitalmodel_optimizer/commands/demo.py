@@ -56,7 +56,7 @@ def command(
     """
     from rich.console import Console
 
-    from digitalmodel_optimizer.contract import OptimizerError
+    from digitalmodel_optimizer.plugin import OptimizerError
 
     console = Console(highlight=False, markup=False, emoji=False)
     demand_host()
@@ -105,7 +105,7 @@ def _run(
 
 
 def _what(study: Study) -> str:
-    from digitalmodel_optimizer.monitoring.words import amount, count
+    from digitalmodel_optimizer.report.format import amount, count
 
     return (
         f"{study.name}: {count(study.files, 'file')} of {amount(study.file_mb)}; python -m "

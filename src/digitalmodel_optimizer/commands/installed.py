@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from digitalmodel_optimizer.contract import PluginError, PluginOptions
-from digitalmodel_optimizer.manager import (
+from digitalmodel_optimizer.plugin import PluginError, PluginOptions
+from digitalmodel_optimizer.plugin.manager import (
     BLOCK_VARIABLE,
     BUILT_IN,
     Manager,

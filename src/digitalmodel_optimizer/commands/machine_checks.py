@@ -6,11 +6,11 @@ import importlib.util
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from digitalmodel_optimizer.batch.machine import measure_machine
 from digitalmodel_optimizer.commands.findings import OK, WARN, Check
 from digitalmodel_optimizer.commands.installed import InstalledPlugin
-from digitalmodel_optimizer.contract import Settings
-from digitalmodel_optimizer.machine import measure_machine
-from digitalmodel_optimizer.monitoring.words import amount, count
+from digitalmodel_optimizer.plugin import Settings
+from digitalmodel_optimizer.report.format import amount, count
 
 _ALLOCATION = "thread-allocation"
 _LITTLE_MB = 1000.0

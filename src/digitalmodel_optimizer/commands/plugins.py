@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Group
 
     from digitalmodel_optimizer.commands.installed import InstalledPlugin
-    from digitalmodel_optimizer.contract import Option, Settings
+    from digitalmodel_optimizer.plugin import Option, Settings
 
 _SHORT_STATE = 20
 
@@ -31,8 +31,8 @@ def command(
     from dataclasses import replace
 
     from digitalmodel_optimizer.commands.installed import ON, look_at_plugins
-    from digitalmodel_optimizer.contract import OptimizerError
-    from digitalmodel_optimizer.monitoring.warning_lines import print_warnings_in_a_line
+    from digitalmodel_optimizer.plugin import OptimizerError
+    from digitalmodel_optimizer.report.warning_lines import print_warnings_in_a_line
 
     print_warnings_in_a_line()
     try:
@@ -56,7 +56,7 @@ def command(
 
 def _settings(config: Path, found: Sequence[InstalledPlugin]) -> Settings:
     from digitalmodel_optimizer.commands.configuration import read_configuration
-    from digitalmodel_optimizer.settings import read_settings
+    from digitalmodel_optimizer.config.settings import read_settings
 
     declared = {item.name: item.known for item in found}
     return read_settings(read_configuration(config).merged, declared)

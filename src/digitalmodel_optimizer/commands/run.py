@@ -26,8 +26,8 @@ def command(
     also works where Python does not process .pth files. What follows CONFIG goes to the host
     as it is.
     """
-    from digitalmodel_optimizer.contract import OptimizerError
-    from digitalmodel_optimizer.yaml_files import read_mapping
+    from digitalmodel_optimizer.config.yaml_files import read_mapping
+    from digitalmodel_optimizer.plugin import OptimizerError
 
     if not os.path.isfile(config):
         _say(_no_such_file(config))
@@ -48,18 +48,18 @@ def command(
 
 def run_host(arguments: list[str]) -> None:
     """Run the host's ``engine()`` in this process with ``arguments`` as its command line."""
-    from digitalmodel_optimizer import activation, watcher
-    from digitalmodel_optimizer.engine import peek
-    from digitalmodel_optimizer.engine.host import run_engine
+    from digitalmodel_optimizer import watcher
+    from digitalmodel_optimizer.host.modules import run_engine
+    from digitalmodel_optimizer.startup import activation, command_line
 
-    os.environ[peek.RUN_VARIABLE] = str(os.getpid())
+    os.environ[command_line.RUN_VARIABLE] = str(os.getpid())
     sys.argv = ["digitalmodel", *arguments]
     if watcher.switched_off():
         _say(f"switched off by {watcher.ENVIRONMENT_VARIABLE}; the engine runs untouched")
-    elif peek.command_line_enables():
+    elif command_line.command_line_enables():
         activation.stand_in()
     else:
-        from digitalmodel_optimizer.engine.slips import slip_on_the_command_line
+        from digitalmodel_optimizer.startup.typos import slip_on_the_command_line
 
         slip = slip_on_the_command_line()
         said = f"{arguments[0]} does not enable the plugins, the engine runs untouched"

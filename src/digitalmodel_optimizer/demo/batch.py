@@ -8,13 +8,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from digitalmodel_optimizer.contract import OptimizerError
 from digitalmodel_optimizer.demo.study import DM_FSTS, DM_FSTS_LNGC, Study, write_configuration
 from digitalmodel_optimizer.demo.study import write_files as write_simulations
 from digitalmodel_optimizer.demo.tables import Outcome
 from digitalmodel_optimizer.measuring.compare import compare_outputs
 from digitalmodel_optimizer.measuring.host_runs import HostRun, run_host
 from digitalmodel_optimizer.measuring.warm_up import bytecode_environment, start_warm_up
+from digitalmodel_optimizer.plugin import OptimizerError
 
 # So many files that the demo ends in about a minute on two cores and takes less than 1 GB.
 STUDIES = (replace(DM_FSTS, files=16), replace(DM_FSTS_LNGC, files=3))

@@ -12,7 +12,7 @@ from rich.text import Text
 from digitalmodel_optimizer.demo.study import Study
 from digitalmodel_optimizer.measuring.compare import Comparison
 from digitalmodel_optimizer.measuring.host_runs import HostRun
-from digitalmodel_optimizer.monitoring.words import amount, count, duration
+from digitalmodel_optimizer.report.format import amount, count, duration
 
 HONEST = (
     "Measured on a stand-in for OrcaFlex: the figures show the engine's own work, reading and "

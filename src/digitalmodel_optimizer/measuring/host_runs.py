@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from digitalmodel_optimizer.measuring.process_tree import Usage, run_child
-from digitalmodel_optimizer.monitoring.report import REPORT_VARIABLE
+from digitalmodel_optimizer.report.report import REPORT_VARIABLE
 from digitalmodel_optimizer.watcher import ENVIRONMENT_VARIABLE
 
 TIMED_HOST = "digitalmodel_optimizer.measuring.timed_host"

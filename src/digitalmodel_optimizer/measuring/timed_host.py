@@ -20,8 +20,8 @@ from typing import Any
 
 import wrapt
 
-from digitalmodel_optimizer.engine.host import import_package
-from digitalmodel_optimizer.engine.layouts import LAYOUTS, Layout
+from digitalmodel_optimizer.host.layouts import LAYOUTS, Layout
+from digitalmodel_optimizer.host.modules import import_package
 
 USAGE = "usage: timed_host TIMES.json -m digitalmodel CONFIG [host arguments]"
 

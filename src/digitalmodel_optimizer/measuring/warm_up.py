@@ -14,7 +14,7 @@ from pathlib import Path
 
 from digitalmodel_optimizer.watcher import ENVIRONMENT_VARIABLE
 
-_IMPORTS = "import digitalmodel.engine, digitalmodel_optimizer.execution.entry, loky, joblib"
+_IMPORTS = "import digitalmodel.engine, digitalmodel_optimizer.batch.entry, loky, joblib"
 
 
 def bytecode_environment(folder: Path) -> dict[str, str]:

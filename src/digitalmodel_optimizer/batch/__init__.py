@@ -1,0 +1,1 @@
+"""A batch: which file starts when and where, staging, merging."""

@@ -1,1 +1,0 @@
-"""Running a batch: workers, admission under the budgets, retries, staging, merging, the report."""

@@ -1,0 +1,253 @@
+"""The report at the end of a batch: what came out, what it cost, what was decided and why."""
+
+from __future__ import annotations
+
+import json
+import os
+import textwrap
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from math import isfinite
+from numbers import Real
+from pathlib import Path, PurePath
+from typing import Any, TextIO
+
+from digitalmodel_optimizer.plugin import BatchReport, ErrorKind, FileResult
+from digitalmodel_optimizer.report.console import (
+    PLAIN_WIDTH,
+    TolerantStream,
+    is_terminal,
+    make_console,
+    standard_stream,
+)
+from digitalmodel_optimizer.report.format import amount, count, duration, quantity
+
+REPORT_VARIABLE = "DIGITALMODEL_OPTIMIZER_REPORT"
+MOST_FAILURES = 10
+MOST_WARNINGS = 8
+
+
+def print_report(report: BatchReport, file: TextIO | None = None) -> None:
+    """Print ``report`` to ``file``, by default standard error.
+
+    Where the environment variable ``DIGITALMODEL_OPTIMIZER_REPORT`` names a file, the report is
+    written there too, whole and as JSON (:func:`report_as_dict`).
+    """
+    content = report_as_dict(report)
+    fault = _write_json(content)
+    if fault is not None:
+        content["warnings"].append(fault)
+    stream = standard_stream("stderr") if file is None else file
+    if stream is None:
+        return
+    if is_terminal(stream):
+        _print_styled(content, stream)
+    else:  # without rich, whose import costs more than a small batch's report is worth
+        TolerantStream(stream).write("\n".join([_headline(content), *_plain(content), ""]))
+    stream.flush()
+
+
+def _write_json(content: dict[str, Any]) -> str | None:
+    """Write the report where the user wants it; why not, if that cannot be."""
+    named = os.environ.get(REPORT_VARIABLE)
+    if named:
+        try:
+            Path(named).write_text(json.dumps(content, indent=1), encoding="utf-8")
+        except OSError as error:  # outputs are in place: no reason to make a failed run of it
+            return f"{REPORT_VARIABLE}: {named} cannot be written: {error.strerror}"
+    return None
+
+
+def _print_styled(content: dict[str, Any], stream: TextIO) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    console = make_console(stream)
+    assert console is not None
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for label, sentence in _lines(content):
+        table.add_row(Text(f"  {label}"), Text(sentence))
+    style = "bold red" if content["failed"] or content["interrupted"] else "bold green"
+    console.print(Text(_headline(content), style=style), table, sep="\n")
+
+
+def _plain(content: dict[str, Any]) -> Iterator[str]:
+    """The two columns of the report, folded at :data:`PLAIN_WIDTH` characters."""
+    lines = list(_lines(content))
+    indent = max((len(label) for label, _ in lines), default=0) + 4
+    for label, sentence in lines:
+        yield textwrap.fill(
+            sentence,
+            PLAIN_WIDTH,
+            initial_indent=f"  {label}".ljust(indent),
+            subsequent_indent=" " * indent,
+            break_on_hyphens=False,
+            break_long_words=False,
+        )
+
+
+def report_as_dict(report: BatchReport) -> dict[str, Any]:
+    """``report`` as plain data for JSON; keys carry their units."""
+    done = [result for result in report.results if result.error is None]
+    failed = [item for item in report.failed if not _stopped(item)]
+    size_mb = sum(result.file.size_mb for result in done)
+    seconds = report.elapsed_s
+    assignments = report.schedule.assignments if report.schedule else ()
+    return {
+        "batch": report.batch.identifier,
+        "results_folder": report.batch.results_folder,
+        "interrupted": report.interrupted,
+        "files": len(report.results),
+        "files_done": len(done),
+        "files_left": sum(_stopped(item) for item in report.failed),
+        "size_done_mb": size_mb,
+        "elapsed_s": seconds,
+        "files_per_s": len(done) / seconds if seconds else 0.0,
+        "mb_per_s": size_mb / seconds if seconds else 0.0,
+        "backend": report.backend,
+        "workers": report.schedule.workers if report.schedule else 1,
+        "memory_peak_mb": report.memory_peak_mb,
+        "groups": [
+            {
+                "label": item.group.label,
+                "files": len(item.group.files),
+                "size_mb": item.group.size_mb,
+                "workers": item.allocation.workers,
+                "native_threads": item.allocation.native_threads,
+                "reason": item.allocation.reason,
+                "memory_factor": item.allocation.memory_factor,
+                "memory_budget_mb": item.allocation.memory_budget_mb,
+            }
+            for item in assignments
+        ],
+        "decisions": list(report.decisions),
+        "warnings": [*report.warnings, *_unusable_notes(report.results)],
+        "notes": _summed_notes(report.results),
+        "failed": [_failure(item) for item in failed],
+    }
+
+
+def _stopped(result: FileResult) -> bool:
+    return result.error is not None and result.error.kind is ErrorKind.STOPPED
+
+
+def _failure(result: FileResult) -> dict[str, Any]:
+    assert result.error is not None
+    return {
+        "file": result.file.path,
+        "kind": result.error.kind.value,
+        "message": result.error.message,
+        "attempt": result.attempt,
+    }
+
+
+def _notes(results: tuple[FileResult, ...]) -> Iterator[tuple[str, str, Any]]:
+    """Plugin, quantity, value: what plugins noted of the files, one after the other."""
+    for result in results:
+        for plugin, quantities in result.notes.items():
+            if isinstance(quantities, Mapping):
+                for name, value in quantities.items():
+                    yield str(plugin), str(name), value
+            else:
+                yield str(plugin), "", quantities
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and isfinite(value)
+
+
+def _summed_notes(results: tuple[FileResult, ...]) -> dict[str, dict[str, float]]:
+    """What plugins noted, added up by plugin and quantity; largest for peaks."""
+    sums: dict[str, dict[str, float]] = defaultdict(dict)
+    for plugin, name, value in _notes(results):
+        if name and _is_number(value):
+            known, more = sums[plugin].get(name, 0.0), float(value)  # numpy's are no JSON
+            sums[plugin][name] = max(known, more) if "peak" in name else known + more
+    return {plugin: dict(quantities) for plugin, quantities in sums.items()}
+
+
+def _unusable_notes(results: tuple[FileResult, ...]) -> list[str]:
+    """A sentence for each plugin that noted anything but numbers."""
+    first = {
+        plugin: f"plugin {plugin} notes {name or 'something'} as {value!r}, which is no number; "
+        "left out"
+        for plugin, name, value in reversed([*_notes(results)])
+        if not (name and _is_number(value))
+    }
+    return list(first.values())
+
+
+def _headline(content: dict[str, Any]) -> str:
+    files, failed = content["files"], len(content["failed"])
+    took = duration(content["elapsed_s"])
+    if content["interrupted"]:
+        done = f"{content['files_done']} of {count(files, 'file')} done in {took}"
+        return f"digitalmodel-optimizer: interrupted, {done}"
+    if failed:
+        return f"digitalmodel-optimizer: {failed} of {count(files, 'file')} failed, {took}"
+    return f"digitalmodel-optimizer: {count(files, 'file')} in {took}, none failed"
+
+
+def _lines(content: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """The report below its headline: a label, and a sentence or two."""
+    if content["interrupted"]:
+        yield (
+            "go on",
+            (
+                f"{count(content['files_left'], 'file')} left; the same command goes on where this "
+                "run stopped"
+            ),
+        )
+    yield "rate", f"{content['files_per_s']:.3g} files/s, {amount(content['mb_per_s'])}/s"
+    yield "ran on", _ran_on(content)
+    labels = {f"{group['label']}: {group['reason']}" for group in content["groups"]}
+    for group in content["groups"]:
+        size = f"{count(group['files'], 'file')}, {amount(group['size_mb'])}"
+        yield "group", f"{group['label']} ({size}): {group['reason']}"
+    for decision in content["decisions"]:
+        if decision not in labels:
+            yield "decided", decision
+    for plugin, quantities in content["notes"].items():
+        said = ", ".join(quantity(*item) for item in quantities.items() if item[1])
+        if said:
+            yield plugin, said
+    yield from _folded("doubtful", content["warnings"], MOST_WARNINGS)
+    yield from _failures(content)
+
+
+def _ran_on(content: dict[str, Any]) -> str:
+    threads = sorted({group["native_threads"] for group in content["groups"]}) or [1]
+    native = "to".join(f" {number} " for number in {threads[0]: 0, threads[-1]: 0}).strip()
+    return (
+        f"{content['backend']}, {count(content['workers'], 'worker')}, "
+        f"{native} native thread{'' if native == '1' else 's'} a model, "
+        f"{amount(content['memory_peak_mb'])} at the peak (all processes)"
+    )
+
+
+def _failures(content: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    failed = content["failed"]
+    if not failed:
+        return
+    kinds = Counter(item["kind"] for item in failed)
+    yield "failed", ", ".join(f"{number} {kind}" for kind, number in kinds.most_common())
+    sentences = [
+        f"{PurePath(item['file']).name}: {item['kind']}"
+        f"{_attempts(item['attempt'])}: {item['message']}"
+        for item in failed
+    ]
+    yield from _folded("", sentences, MOST_FAILURES)
+    yield "logs", f"<name>_error.log in {content['results_folder']}"
+
+
+def _attempts(number: int) -> str:
+    return f" (tried {number} times)" if number > 1 else ""
+
+
+def _folded(label: str, sentences: list[str], most: int) -> Iterator[tuple[str, str]]:
+    for place, sentence in enumerate(sentences[:most]):
+        yield (label if place == 0 else ""), sentence
+    if len(sentences) > most:
+        yield "", f"and {len(sentences) - most} more"

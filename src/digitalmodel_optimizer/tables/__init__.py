@@ -1,0 +1,1 @@
+"""The host's tables: made lazily, carried from file to file, merged, saved."""
