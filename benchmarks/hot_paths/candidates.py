@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from digitalmodel_optimizer_plugins.io_buffering.exact_csv import exact_csv
+from digitalmodel_optimizer_plugins.io_buffering.csv_writer import exact_csv
 
 SAMPLES, CHANNELS = 36_000, 70
 ROWS = 512

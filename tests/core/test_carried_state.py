@@ -114,7 +114,7 @@ def result(index: int, started_from: EngineState = FIRST, stop: float = 20.0) ->
     records = {"time_series": [] if not started_from.records else [{"file": index}]}
     tables = FileTables(records=records)
     output = EngineOutput.of(tables, left=left, started_from=started_from, stop_time_s=stop)
-    return FileResult(FILES[index], engine=output)
+    return FileResult(FILES[index], payload=output)
 
 
 def failure(index: int) -> FileResult:
@@ -127,7 +127,7 @@ def test_a_file_behind_the_first_that_succeeded_starts_from_what_that_left() -> 
     assert carried.state_for(FILES[2]) == carried._predicted
     first = result(0)
     carried.finished(first)
-    expected = state_after(FIRST, first.engine)
+    expected = state_after(FIRST, first.payload)
     assert carried.state_for(FILES[1]) == expected
     assert carried.state_for(FILES[3]) == expected
     assert expected.records == ("time_series",)
@@ -145,7 +145,7 @@ def test_a_file_that_failed_leaves_nothing() -> None:
 def test_files_that_started_from_a_wrong_guess_are_named_in_order() -> None:
     carried = CarriedState(cfg(), FILES)
     good = result(0)
-    after = state_after(FIRST, good.engine)
+    after = state_after(FIRST, good.payload)
     guessed = result(1, EngineState((), ("time_series",)), stop=25.0)
     right = result(2, after)
     wrong = carried.started_from_wrong([good, guessed, right])
@@ -172,7 +172,7 @@ def test_when_the_first_file_fails_the_next_one_is_the_first() -> None:
 def test_a_doubt_names_the_column_and_a_file_that_stops_at_another_time() -> None:
     carried = CarriedState(cfg(), FILES)
     first = result(0, stop=20.0)
-    later = result(1, state_after(FIRST, first.engine), stop=30.0)
+    later = result(1, state_after(FIRST, first.payload), stop=30.0)
     period, current = carried.doubts([first, later])
     assert "motions / x" in period
     assert "20 s" in period
@@ -227,12 +227,12 @@ def test_a_file_that_was_given_the_right_state_is_not_processed_again() -> None:
         return EngineOutput(b"", left=left, started_from=copy.deepcopy(state))
 
     carried = CarriedState(cfg(), FILES[:2])
-    results = [FileResult(file, engine=output(EngineState())) for file in FILES[:2]]
+    results = [FileResult(file, payload=output(EngineState())) for file in FILES[:2]]
     for _ in range(4):
         wrong = carried.started_from_wrong(results)
         for file in wrong:
             again = output(carried.state_for(file))
-            results[file.index] = FileResult(file, engine=again)
+            results[file.index] = FileResult(file, payload=again)
     assert wrong == []
 
 
@@ -246,7 +246,7 @@ def test_results_hold_the_state_that_they_were_given_and_not_a_copy_of_it() -> N
         back = pickle.loads(pickle.dumps(result(1, state)))
         kept = carried.with_shared_state(back)
         assert kept == back
-        assert kept.engine.started_from is state
+        assert kept.payload.started_from is state
     other = result(3, EngineState((), ("another",)))
     assert carried.with_shared_state(other) is other
     assert carried.with_shared_state(failure(2)) == failure(2)

@@ -93,7 +93,7 @@ class Workload:
         elif behaviour.startswith("sleep "):
             time.sleep(float(behaviour.split()[1]))
         return FileResult(
-            task.file, engine=engine, attempt=task.attempt, worker=os.getpid(), notes=notes
+            task.file, payload=engine, attempt=task.attempt, worker=os.getpid(), notes=notes
         )
 
 

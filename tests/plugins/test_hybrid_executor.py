@@ -126,7 +126,7 @@ def test_each_file_comes_back_exactly_once(tmp_path: Path, backend: str) -> None
 
 def test_serial_runs_on_the_calling_thread(tmp_path: Path) -> None:
     results, _ = execute(Workload(str(tmp_path)), 2, 1, backend="serial")
-    assert {result.engine["thread"] for result in results.values()} == {threading.get_ident()}
+    assert {result.payload["thread"] for result in results.values()} == {threading.get_ident()}
 
 
 def test_another_backend_of_joblib_is_passed_on(tmp_path: Path) -> None:

@@ -37,9 +37,9 @@ from digitalmodel_optimizer.plugin import (
     hookspecs,
 )
 from digitalmodel_optimizer_plugins import io_buffering
-from digitalmodel_optimizer_plugins.io_buffering import exact_csv as _exact_csv
+from digitalmodel_optimizer_plugins.io_buffering import csv_writer as _exact_csv
 from digitalmodel_optimizer_plugins.io_buffering import write_behind as _write_behind
-from digitalmodel_optimizer_plugins.io_buffering.exact_csv import exact_csv
+from digitalmodel_optimizer_plugins.io_buffering.csv_writer import exact_csv
 from digitalmodel_optimizer_plugins.io_buffering.read_ahead import ReadAhead
 from digitalmodel_optimizer_plugins.io_buffering.write_behind import Ledger, Writer
 
@@ -155,7 +155,7 @@ def test_a_table_has_the_bytes_and_the_errors_of_pandas(
 
     def body(write: Callable[..., bool | None]) -> FileResult:
         failed.append(attempt(lambda: write(table, ours, **options)))
-        return FileResult(FILE, engine=1)
+        return FileResult(FILE, payload=1)
 
     result = Engine(body).run(settings_of(write_buffer_kb=4))
     assert failed == [attempt(lambda: table.to_csv(theirs, **options))]
@@ -248,7 +248,7 @@ def test_a_large_table_is_written_in_several_pieces(tmp_path: Path) -> None:
     def body(write: Callable[..., bool | None]) -> FileResult:
         assert write(table, path) is True
         outputs = (OutputFile(str(path), "final.csv", 0), OutputFile("other", "other", 5))
-        return FileResult(FILE, engine=1, outputs=outputs, notes={"gc": {"collect_s": 1.0}})
+        return FileResult(FILE, payload=1, outputs=outputs, notes={"gc": {"collect_s": 1.0}})
 
     result = Engine(body).run(settings_of(fsync=True))
     assert path.read_bytes() == table.to_csv(None).encode()
@@ -279,7 +279,7 @@ def test_what_is_more_than_text_is_left_to_pandas(
 
     def body(write: Callable[..., bool | None]) -> FileResult:
         assert write(table, tmp_path / name, **options) is None
-        return FileResult(FILE, engine=1)
+        return FileResult(FILE, payload=1)
 
     result = Engine(body).run()
     assert io_buffering.NAME not in result.notes
@@ -293,7 +293,7 @@ def test_appending_by_pandas_follows_what_is_queued(tmp_path: Path) -> None:
     def body(write: Callable[..., bool | None]) -> FileResult:
         assert write(table, path) is True
         assert write(table, path, mode="a") is None
-        return FileResult(FILE, engine=1)
+        return FileResult(FILE, payload=1)
 
     Engine(body).run()
     assert path.read_bytes() == 2 * table.to_csv(None).encode()
@@ -332,7 +332,7 @@ def test_the_file_goes_on_computing_while_its_table_is_written(
     def body(write: Callable[..., bool | None]) -> FileResult:
         write(pd.DataFrame({"x": [1]}), tmp_path / "t.csv")
         handed_over.append(time.monotonic())
-        return FileResult(FILE, engine=1)
+        return FileResult(FILE, payload=1)
 
     result = Engine(body).run()
     assert handed_over[0] < ended[0] <= time.monotonic()
@@ -366,7 +366,7 @@ def test_each_file_in_a_thread_answers_for_its_own_tables(tmp_path: Path) -> Non
 
         def body(write: Callable[..., bool | None]) -> FileResult:
             assert write(table, path) is True
-            return FileResult(FILE, engine=1, outputs=(OutputFile(str(path), "final", 0),))
+            return FileResult(FILE, payload=1, outputs=(OutputFile(str(path), "final", 0),))
 
         results[name] = Engine(body).run()
 
@@ -380,7 +380,7 @@ def test_each_file_in_a_thread_answers_for_its_own_tables(tmp_path: Path) -> Non
     assert error is not None
     assert error.kind is ErrorKind.OUTPUT
     assert str(tmp_path / "bad" / "t.csv") in error.message
-    assert (results["bad"].engine, results["bad"].outputs) == (None, ())
+    assert (results["bad"].payload, results["bad"].outputs) == (None, ())
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
@@ -390,7 +390,7 @@ def test_a_full_disk_is_an_error_of_the_file(tmp_path: Path) -> None:
 
     def body(write: Callable[..., bool | None]) -> FileResult:
         assert write(pd.DataFrame({"x": [1]}), path) is True
-        return FileResult(FILE, engine=1)
+        return FileResult(FILE, payload=1)
 
     error = Engine(body).run().error
     assert error is not None
@@ -418,7 +418,7 @@ def test_an_error_of_the_core_passes_and_the_next_file_starts_clean(tmp_path: Pa
 
     with pytest.raises(KeyError, match="of the core"):
         Engine(failing).run()
-    assert Engine(lambda write: FileResult(FILE, engine=1)).run() == FileResult(FILE, engine=1)
+    assert Engine(lambda write: FileResult(FILE, payload=1)).run() == FileResult(FILE, payload=1)
 
 
 def test_the_writer_is_flushed_and_does_not_keep_the_process(tmp_path: Path) -> None:

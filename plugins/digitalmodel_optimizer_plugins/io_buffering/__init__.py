@@ -28,7 +28,7 @@ from digitalmodel_optimizer.plugin import (
     Settings,
     hookimpl,
 )
-from digitalmodel_optimizer_plugins.io_buffering.exact_csv import exact_csv
+from digitalmodel_optimizer_plugins.io_buffering.csv_writer import exact_csv
 from digitalmodel_optimizer_plugins.io_buffering.read_ahead import ReadAhead
 from digitalmodel_optimizer_plugins.io_buffering.write_behind import BYTES_PER_MB, Ledger, Writer
 
@@ -223,7 +223,7 @@ def _rendered(table: Any, path: Path, options: Mapping[str, Any]) -> bytes | Non
 def _with_ledger(result: FileResult, ledger: Ledger) -> FileResult:
     if ledger.fault is not None and result.error is None:
         error = FileError(ErrorKind.OUTPUT, ledger.fault)
-        return replace(result, error=error, engine=None, outputs=())
+        return replace(result, error=error, payload=None, outputs=())
     if not ledger.written_bytes:
         return result
     numbers = {

@@ -67,15 +67,15 @@ class CarriedState:
     def _left_by_first(self, first: FileResult) -> EngineState:
         """What all files behind the first that succeeded start from: one state for all."""
         if self._behind is None or self._behind[0] is not first:
-            self._behind = (first, state_after(FIRST, first.engine))
+            self._behind = (first, state_after(FIRST, first.payload))
         return self._behind[1]
 
     def with_shared_state(self, result: FileResult) -> FileResult:
         """``result`` with the state that it was given, not the copy of it that has come back."""
-        output: EngineOutput | None = result.engine
+        output: EngineOutput | None = result.payload
         for state in (self._behind[1] if self._behind else FIRST, self._predicted):
             if output is not None and output.started_from == state:
-                return replace(result, engine=replace(output, started_from=state))
+                return replace(result, payload=replace(output, started_from=state))
         return result
 
     def finished(self, result: FileResult) -> None:
@@ -96,7 +96,7 @@ class CarriedState:
         for result in results:
             if result.error is not None:
                 continue
-            output: EngineOutput = result.engine
+            output: EngineOutput = result.payload
             used = output.started_from
             right = used.records == state.records and same_answer(
                 used.changes, output.left, state.changes
@@ -121,13 +121,13 @@ class CarriedState:
     def _open_periods(self, done: Sequence[FileResult]) -> list[str]:
         if not done:
             return []
-        first: EngineOutput = done[0].engine
+        first: EngineOutput = done[0].payload
         filled = {change.path: change.new for change in first.left if change.filled}
         warnings = []
         for path, stop in filled.items():
             if "SimulationPeriod" not in path:
                 continue
-            others = [r.file.stem for r in done if r.engine.stop_time_s != stop]
+            others = [r.file.stem for r in done if r.payload.stop_time_s != stop]
             if others:
                 group, column = self._labels(path)
                 verb = "stops" if len(others) == 1 else "stop"

@@ -276,7 +276,7 @@ class BatchRun:
             fault = FileError(ErrorKind.OUTPUT, str(error))
             self._write_no_more(str(error), control)
         self.staging.clear(result)
-        return result if fault is None else replace(result, error=fault, engine=None)
+        return result if fault is None else replace(result, error=fault, payload=None)
 
     def _write_no_more(self, message: str, control: BatchControl) -> None:
         """The disk is full or read-only: what other files would give could not be kept."""

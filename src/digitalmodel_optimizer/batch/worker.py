@@ -133,7 +133,7 @@ def _with_sizes(result: FileResult) -> FileResult:
         )
     except OSError as error:
         fault = FileError(ErrorKind.OUTPUT, f"a table was not written: {error}")
-        return replace(result, error=fault, engine=None, outputs=())
+        return replace(result, error=fault, payload=None, outputs=())
     return replace(result, outputs=outputs)
 
 

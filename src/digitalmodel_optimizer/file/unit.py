@@ -90,7 +90,7 @@ class Unit:
         return FileResult(
             file=task.file,
             error=error,
-            engine=engine,
+            payload=engine,
             outputs=() if engine is None else tuple(self._outputs(context)),
             timings=Timings(
                 total_s=time.perf_counter() - start,

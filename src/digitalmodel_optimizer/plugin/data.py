@@ -166,6 +166,9 @@ class ErrorKind(enum.Enum):
     NOT_A_SIMULATION = "not a simulation"
     LICENCE = "licence refused"
     ENGINE = "engine error"
+    UNSTABLE = "unstable simulation"
+    CHANGED = "changed while it was read"
+    MEMORY = "out of memory"
     CRASHED = "worker crashed"
     TIMEOUT = "timed out"
     OUTPUT = "output not written"
@@ -209,23 +212,27 @@ class Timings:
 
 @dataclass(frozen=True)
 class FileResult:
-    """What a worker sends back for one file; either ``error`` is set or ``engine`` is.
+    """What a worker sends back for one file; either ``error`` is set or ``payload`` is.
 
-    ``engine`` is the engine room's own record of summaries, linked statistics and state (opaque to
-    plugins). ``notes`` carries numbers of the plugins that worked on the file, by plugin name and
-    quantity with its unit (``{"gc": {"collect_s": 0.01}}``). ``messages`` is what the engine
-    printed and logged meanwhile, if it was captured.
+    ``payload`` is the core's record of the file's summaries, linked statistics and state (opaque to
+    plugins). ``input_stamp`` tells in which state the .sim was read: its size in bytes, time of
+    modification in ns, and inode, taken before it was opened. ``retire_worker``: the worker should
+    take no further file, since it has grown. ``notes`` carries numbers of the plugins that worked
+    on the file, by plugin name and quantity with its unit (``{"gc": {"collect_s": 0.01}}``).
+    ``messages`` is what the host printed and logged meanwhile, if it was captured.
     """
 
     file: SimulationFile
     error: FileError | None = None
-    engine: Any = None
+    payload: Any = None
     outputs: tuple[OutputFile, ...] = ()
     timings: Timings = Timings()
     attempt: int = 1
     worker: int = 0
     memory_mb: float = 0.0
     memory_growth_mb: float = 0.0
+    input_stamp: tuple[int, int, int] | None = None
+    retire_worker: bool = False
     warnings: tuple[str, ...] = ()
     messages: tuple[Any, ...] = ()
     notes: Mapping[str, Mapping[str, float]] = field(default_factory=dict)

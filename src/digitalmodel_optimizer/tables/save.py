@@ -50,7 +50,7 @@ def save_merged(
     nothing comes back into ``cfg``. The tables are written to ``staging`` and renamed into
     place when all of them are whole.
     """
-    outputs = [result.engine for result in results if result.error is None]
+    outputs = [result.payload for result in results if result.error is None]
     files = list(unpacked(outputs))
     if not apart:
         records = cfg[cfg["meta"]["basename"]]
