@@ -1,22 +1,30 @@
-"""What this process may use of the machine: containers, affinity and free memory considered."""
+"""What this process may use of the machine: its logical CPUs, and how much memory is available."""
 
 from __future__ import annotations
 
 import math
 import os
 import sys
+from collections.abc import Collection, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
+from digitalmodel_optimizer.batch import cgroups
 from digitalmodel_optimizer.plugin import Machine
 
-_CGROUP_CPU = Path("/sys/fs/cgroup/cpu.max")
-_CGROUP_LIMITS = (
-    (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")),
-    (
-        Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
-        Path("/sys/fs/cgroup/memory/memory.usage_in_bytes"),
-    ),
-)
+if TYPE_CHECKING:
+    import psutil
+
+# Upper bounds that users, schedulers of clusters and libraries set; the first named of equal ones.
+CPU_VARIABLES = ("SLURM_CPUS_PER_TASK", "LOKY_MAX_CPU_COUNT", "PYTHON_CPU_COUNT")
+_MASK_BITS = 64
+
+
+class CpuBound(NamedTuple):
+    """A number of logical CPUs, 1 or more, and what sets it; ``""`` if the machine has no more."""
+
+    cpus: int
+    source: str = ""
 
 
 def measure_machine() -> Machine:
@@ -31,58 +39,98 @@ def measure_machine() -> Machine:
 
 
 def usable_cpus() -> int:
-    """Logical CPUs that this process may use: affinity mask and control-group quota considered.
+    """Logical CPUs that this process may use: the one count that all decisions start from."""
+    return cpu_bound().cpus
 
-    joblib counts the same way, but importing it costs more than a small file takes.
+
+def cpu_bound(root: Path = cgroups.ROOT) -> CpuBound:
+    """The strictest bound on this process's logical CPUs.
+
+    joblib and loky count similarly, but importing them costs more than a small file takes, and they
+    do not see control groups outside of containers.
     """
-    cpus = os.cpu_count() or 1
-    if hasattr(os, "sched_getaffinity"):  # not on Windows
-        cpus = len(os.sched_getaffinity(0))
-    try:
-        quota, period = _CGROUP_CPU.read_text().split()
-        cpus = min(cpus, math.ceil(float(quota) / float(period)))
-    except (OSError, ValueError):  # no such group, or "max": no quota
-        pass
-    return max(1, cpus)
+    return min(_cpu_bounds(root), key=lambda bound: bound.cpus)
 
 
-def measure_memory_mb() -> tuple[float, float]:
-    """Total and available memory: the smaller of what system and control group have."""
+def measure_memory_mb(root: Path = cgroups.ROOT) -> tuple[float, float]:
+    """Total and available memory in MB: the least of what system and control groups have."""
     import psutil
 
     memory = psutil.virtual_memory()
     total, available = float(memory.total), float(memory.available)
-    for limit, used in _container_memory():
+    for limit, used in cgroups.memory_limits(below=memory.total, root=root):
         total = min(total, limit)
         available = min(available, max(0.0, limit - used))
     return total / 1e6, available / 1e6
 
 
-def _container_memory() -> list[tuple[float, float]]:
-    limits = []
-    for limit_file, used_file in _CGROUP_LIMITS:
-        try:
-            limits.append((float(limit_file.read_text()), float(used_file.read_text())))
-        except (OSError, ValueError):  # no such group, or "max": no limit
-            continue
-    return limits
-
-
-def tree_usage() -> tuple[float, float]:
-    """Resident memory in MB, and CPU seconds so far, of this process and all its descendants.
+def tree_usage(pids: Collection[int] | None = None) -> tuple[float, float]:
+    """Resident memory in MB, and CPU seconds so far, of this process and its workers.
 
     Shared pages are counted once per process, so the memory is an upper bound; the CPU time of
     processes that have ended is not in it.
+
+    :param pids: the workers, if they are known; those that have ended are passed over. None finds
+        all descendants, which means looking at every process of the machine.
     """
     import psutil
 
-    this = psutil.Process()
     memory, cpu_s = 0, 0.0
-    for process in (this, *this.children(recursive=True)):
+    for process in _processes(pids):
         try:
-            memory += process.memory_info().rss
-            times = process.cpu_times()
+            resident, times = process.memory_info().rss, process.cpu_times()
         except psutil.Error:
             continue
+        memory += resident
         cpu_s += times.user + times.system
     return memory / 1e6, cpu_s
+
+
+def _cpu_bounds(root: Path) -> Iterator[CpuBound]:
+    import psutil
+
+    for name in CPU_VARIABLES:
+        try:
+            asked = int(os.environ.get(name, ""))
+        except ValueError:  # unset, malformed, or PYTHON_CPU_COUNT=default
+            continue
+        if asked > 0:
+            yield CpuBound(asked, name)
+    # Since Python 3.13 os.cpu_count() may be told more CPUs than there are.
+    yield CpuBound(min(filter(None, (psutil.cpu_count(), os.cpu_count())), default=1))
+    affinity = _affinity()
+    if affinity:
+        yield CpuBound(affinity, "CPU affinity")
+    quota = cgroups.cpu_quota(root)
+    if quota is not None:
+        yield CpuBound(math.ceil(quota), "CPU quota of a control group")
+
+
+def _affinity() -> int | None:
+    """CPUs in this process's affinity mask; None where the system has none or does not tell."""
+    import psutil
+
+    try:
+        if hasattr(os, "sched_getaffinity"):
+            return len(os.sched_getaffinity(0))
+        # Windows sorts more CPUs than a mask has bits into groups and tells the mask of one group.
+        if (psutil.cpu_count() or 1) <= _MASK_BITS:
+            return len(psutil.Process().cpu_affinity() or ())
+    except (AttributeError, NotImplementedError, OSError, psutil.Error):  # macOS, sandboxes
+        pass
+    return None
+
+
+def _processes(pids: Collection[int] | None) -> Iterator[psutil.Process]:
+    import psutil
+
+    this = psutil.Process()
+    yield this
+    if pids is None:
+        yield from this.children(recursive=True)
+        return
+    for pid in {*pids} - {this.pid}:
+        try:
+            yield psutil.Process(pid)
+        except psutil.Error:
+            continue

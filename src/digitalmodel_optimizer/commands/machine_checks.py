@@ -6,7 +6,7 @@ import importlib.util
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from digitalmodel_optimizer.batch.machine import measure_machine
+from digitalmodel_optimizer.batch.machine import cpu_bound, measure_machine
 from digitalmodel_optimizer.commands.findings import OK, WARN, Check
 from digitalmodel_optimizer.commands.installed import InstalledPlugin
 from digitalmodel_optimizer.plugin import Settings
@@ -21,7 +21,9 @@ def check_budgets(settings: Settings | None, plugins: Sequence[InstalledPlugin])
     """CPUs, memory, native threads, licences and the user's ceiling, as a batch would find them."""
     machine = measure_machine()
     options = _allocation_options(settings, plugins)
-    yield Check("cores", OK, f"{count(machine.logical_cpus, 'logical CPU')} for this process")
+    bound = cpu_bound()
+    source = f" ({bound.source})" if bound.source else ""
+    yield Check("cores", OK, f"{count(bound.cpus, 'logical CPU')} for this process{source}")
     available, total = machine.memory_available_mb, machine.memory_total_mb
     share = options.get("memory_share")
     fixed = options.get("memory_budget_mb")
