@@ -43,7 +43,9 @@ if TYPE_CHECKING:
         FaultyVariable,
         Hang,
         LicenceFault,
+        LicenceLoss,
         LoadFailure,
+        OutOfMemory,
     )
     from .records import LOG_VARIABLE, Statistics, read_log, statistics
     from .writer import write_simulation
@@ -70,7 +72,9 @@ _EXPORTS = {
     "Faults": "faults",
     "Hang": "faults",
     "LicenceFault": "faults",
+    "LicenceLoss": "faults",
     "LoadFailure": "faults",
+    "OutOfMemory": "faults",
     "LOG_VARIABLE": "records",
     "Statistics": "records",
     "read_log": "records",
@@ -90,8 +94,10 @@ __all__ = [
     "FaultyVariable",
     "Hang",
     "LicenceFault",
+    "LicenceLoss",
     "LoadFailure",
     "ObjectDescription",
+    "OutOfMemory",
     "SimulationDescription",
     "Statistics",
     "VariableDescription",
@@ -144,6 +150,10 @@ def activate_from_environment() -> None:
         from . import importing
 
         importing.install()
+        if '"write"' in os.environ.get("SIMULATED_ORCAFLEX_FAULTS", ""):
+            from . import writing
+
+            writing.watch()
 
 
 def __getattr__(name: str) -> object:

@@ -13,10 +13,15 @@ import fnmatch
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 FAULTS_VARIABLE = "SIMULATED_ORCAFLEX_FAULTS"
+
+STAGES = ("load", "enumerate", "read", "write")
+"""When a crash, a hang or a lack of memory strikes: when a file is loaded, its model's objects are
+enumerated, a result is read, one of its tables (`<stem>_*.csv`) is opened for writing. The last
+works from the environment variable only."""
 
 
 @dataclass(frozen=True)
@@ -30,19 +35,31 @@ class LoadFailure:
 
 @dataclass(frozen=True)
 class Crash:
-    """Loading ends the process: `how` is "abort", "kill" (SIGKILL) or "exit" (code 3)."""
+    """The process ends: `how` is "abort", "segfault", "kill" (SIGKILL) or "exit" (with `code`)."""
 
     how: str = "abort"
     times: int | None = None
     counter: str = ""
+    stage: str = "load"
+    code: int = 3
 
 
 @dataclass(frozen=True)
 class Hang:
-    """Loading never ends."""
+    """The call never ends."""
 
     times: int | None = None
     counter: str = ""
+    stage: str = "load"
+
+
+@dataclass(frozen=True)
+class OutOfMemory:
+    """The call asks for more memory than the process may have, and raises MemoryError."""
+
+    times: int | None = None
+    counter: str = ""
+    stage: str = "load"
 
 
 @dataclass(frozen=True)
@@ -73,6 +90,20 @@ class LicenceFault:
 
 
 @dataclass(frozen=True)
+class LicenceLoss:
+    """After `after_reads` results of a model were read, the licence is lost (status 25).
+
+    The next `calls` native calls on this model are refused, then the licence is back; None: it
+    does not come back for this model. `times` counts the models that this happens to.
+    """
+
+    after_reads: int = 0
+    calls: int | None = None
+    times: int | None = None
+    counter: str = ""
+
+
+@dataclass(frozen=True)
 class Faults:
     """What shall be slow or go wrong. Slow time is slept, so it does not hold the GIL.
 
@@ -92,8 +123,10 @@ class Faults:
     fail_load: LoadFailure | None = None
     crash: Crash | None = None
     hang: Hang | None = None
+    memory: OutOfMemory | None = None
     variable: FaultyVariable | None = None
     licence: LicenceFault | None = None
+    licence_loss: LicenceLoss | None = None
 
     def as_json(self) -> str:
         """The text for the environment variable."""
@@ -111,8 +144,10 @@ class Faults:
             "fail_load": LoadFailure,
             "crash": Crash,
             "hang": Hang,
+            "memory": OutOfMemory,
             "variable": FaultyVariable,
             "licence": LicenceFault,
+            "licence_loss": LicenceLoss,
         }
         unknown = set(values) - {item.name for item in fields(cls)}
         if unknown:
@@ -121,7 +156,19 @@ class Faults:
         for name, part in parts.items():
             if isinstance(arguments.get(name), Mapping):
                 arguments[name] = part(**arguments[name])
+                stage = getattr(arguments[name], "stage", "load")
+                if stage not in STAGES:
+                    raise ValueError(f"unknown stage {stage}; choose from {', '.join(STAGES)}")
         return cls(**arguments)
+
+    def counted_in(self, folder: str) -> Faults:
+        """The same with relative counters seen from `folder`."""
+        counted = {
+            name: replace(part, counter=os.path.join(folder, part.counter))
+            for name in ("fail_load", "crash", "hang", "memory")
+            if (part := getattr(self, name)) is not None and part.counter
+        }
+        return replace(self, **counted)
 
 
 _parsed: tuple[str, tuple[Faults, ...]] = ("", ())
@@ -138,19 +185,16 @@ def faults_from_environment() -> tuple[Faults, ...]:
     return _parsed[1]
 
 
-def faults_for_file(path: str, in_file: Mapping[str, Any] | None) -> tuple[Faults, ...]:
-    """The faults that loading `path` meets, those of its header last."""
+def faults_for_file(path: str) -> tuple[Faults, ...]:
+    """The faults of the environment variable for `path`; "" is a model without a file."""
     name = os.path.basename(path)
-    chosen = [f for f in faults_from_environment() if fnmatch.fnmatch(name, f.files)]
-    if in_file:
-        chosen.append(Faults.from_mapping(in_file))
-    return tuple(chosen)
+    return tuple(f for f in faults_from_environment() if fnmatch.fnmatch(name, f.files))
 
 
-def happens(times: int | None, counter: str, folder: str = "") -> bool:
+def happens(times: int | None, counter: str) -> bool:
     """Whether a fault that happens `times` times does so now, taking one of its slots if so.
 
-    A relative `counter` is seen from `folder`. ValueError if there is a limit and no counter.
+    ValueError if there is a limit and no counter.
     """
     if times is None:
         return True
@@ -158,9 +202,7 @@ def happens(times: int | None, counter: str, folder: str = "") -> bool:
         raise ValueError("a fault that happens a number of times needs a counter file")
     for slot in range(times):
         try:
-            handle = os.open(
-                os.path.join(folder, f"{counter}.{slot}"), os.O_CREAT | os.O_EXCL | os.O_WRONLY
-            )
+            handle = os.open(f"{counter}.{slot}", os.O_CREAT | os.O_EXCL | os.O_WRONLY)
         except FileExistsError:
             continue
         os.close(handle)

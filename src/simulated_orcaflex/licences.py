@@ -7,7 +7,7 @@ import sys
 import threading
 from typing import BinaryIO
 
-from .faults import LicenceFault, faults_from_environment, happens
+from .faults import LicenceFault, LicenceLoss, faults_from_environment, happens
 from .status import NativeError, Status
 
 _lock = threading.Lock()
@@ -41,6 +41,33 @@ def give_licence_back() -> None:
         if _models == 0 and _seat is not None:
             _seat.close()
             _seat = None
+
+
+class Loss:
+    """What becomes of one model's licence, as its :class:`LicenceLoss` has it."""
+
+    def __init__(self, fault: LicenceLoss) -> None:
+        self._fault = fault
+        self._reads = 0
+        self._refused: int | None = None
+
+    def result_read(self) -> None:
+        """Count a result; NativeError (status 25) if the licence is lost by now."""
+        self._reads += 1
+        fault = self._fault
+        if self._reads == fault.after_reads + 1 and happens(fault.times, fault.counter):
+            self._refused = 0
+            self.check()
+
+    def check(self) -> None:
+        """NativeError (status 25) while the licence is lost."""
+        if self._refused is None:
+            return
+        if self._fault.calls is not None and self._refused >= self._fault.calls:
+            self._refused = None
+            return
+        self._refused += 1
+        raise _refused("it was lost")
 
 
 def _licence_fault() -> LicenceFault | None:

@@ -6,14 +6,15 @@ import contextlib
 import ctypes
 import hashlib
 import os
-import signal
 import time
 from typing import Any, BinaryIO
 
 from .container import Progress, open_file, open_memory, read_head, read_log
-from .faults import Crash, Faults, faults_for_file, happens
+from .faults import Faults, faults_for_file, happens
 from .model import Model
 from .status import NativeError, Status
+from .striking import strike
+from .writing import loaded
 
 _leaked: list[bytearray] = []
 
@@ -21,6 +22,7 @@ _leaked: list[bytearray] = []
 def load_simulation(model: Model, path: str) -> None:
     """Load a stand-in's file; on failure the model is left empty."""
     model.clear()
+    loaded(path)
     with contextlib.closing(open_file(path)) as stream:
         _load(model, stream, path)
     model.file_name = os.path.abspath(path)
@@ -34,20 +36,20 @@ def load_simulation_from_memory(model: Model, buffer: bytes | bytearray | memory
 
 def _load(model: Model, stream: BinaryIO, path: str) -> None:
     # Faults of the environment come before the first byte is read: a broken file may hang too.
-    folder = os.path.dirname(os.path.abspath(path))
-    faults = faults_for_file(path, None)
-    _misbehave(faults, "")
+    faults = faults_for_file(path)
+    _misbehave(faults)
     header, layout = read_head(stream, path)
     if header.get("faults"):
-        in_file = Faults.from_mapping(header["faults"])
-        _misbehave((in_file,), folder)
+        folder = os.path.dirname(os.path.abspath(path))
+        in_file = Faults.from_mapping(header["faults"]).counted_in(folder)
+        _misbehave((in_file,))
         faults = (*faults, in_file)
     log, memory = read_log(stream, layout, path, _progress(model, faults))
     model.load(header, log, memory)
     model.faults = faults
 
 
-def _misbehave(faults: tuple[Faults, ...], folder: str) -> None:
+def _misbehave(faults: tuple[Faults, ...]) -> None:
     for fault in faults:
         if fault.leak_mb:
             # Filled with something other than zeros, so that the memory is really taken.
@@ -56,13 +58,9 @@ def _misbehave(faults: tuple[Faults, ...], folder: str) -> None:
             time.sleep(fault.load_s)
         if fault.load_cpu_s:
             _be_busy(fault.load_cpu_s)
-        if fault.hang and happens(fault.hang.times, fault.hang.counter, folder):
-            while True:
-                time.sleep(3600.0)
-        if fault.crash and happens(fault.crash.times, fault.crash.counter, folder):
-            _crash(fault.crash)
+        strike((fault,), "load")
         failure = fault.fail_load
-        if failure and happens(failure.times, failure.counter, folder):
+        if failure and happens(failure.times, failure.counter):
             raise NativeError(failure.status, "Error loading the file, as its fault asks for")
 
 
@@ -72,14 +70,6 @@ def _be_busy(seconds: float) -> None:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         hashlib.sha256(block).digest()
-
-
-def _crash(crash: Crash) -> None:
-    if crash.how == "exit":
-        os._exit(3)
-    if crash.how == "kill" and hasattr(signal, "SIGKILL"):
-        os.kill(os.getpid(), signal.SIGKILL)
-    os.abort()
 
 
 def _progress(model: Model, faults: tuple[Faults, ...]) -> Progress:

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from . import licences, records
 from .catalogue import ENVIRONMENT, GENERAL, LINE, MODEL_STATES
-from .faults import Faults, faults_from_environment
+from .faults import Faults, faults_for_file
 from .runtime import ThreadState, current_thread_state, handle_value
 from .status import NativeError, Status
+from .writing import released
 
 _MODEL_SHIFT = 24
 _GENERAL_SERIAL, _ENVIRONMENT_SERIAL = 1, 2
@@ -72,8 +73,9 @@ class Model:
         self.thread_count = thread_count
         self.progress_handler: Any = None
         self.file_name = ""
-        self.faults: tuple[Faults, ...] = faults_from_environment()
+        self.faults: tuple[Faults, ...] = faults_for_file("")
         self.statistics: dict[int, Any] = {}
+        self._licence_loss: licences.Loss | None = None
         self._serials = itertools.count(_ENVIRONMENT_SERIAL + 1)
         self._memory: NDArray[np.uint8] | None = None
         self.clear()
@@ -159,6 +161,20 @@ class Model:
         """A handle that no object of this model has had."""
         return self.handle + next(self._serials)
 
+    def check(self) -> None:
+        """What every call on a model begins with: the calling thread has it, and a licence."""
+        self.check_thread()
+        if self._licence_loss is not None:
+            self._licence_loss.check()
+
+    def count_result(self) -> None:
+        """A result is being read; raise NativeError if that is when the licence gets lost."""
+        if self._licence_loss is None:
+            losses = (faults.licence_loss for faults in self.faults if faults.licence_loss)
+            self._licence_loss = next(map(licences.Loss, losses), None)
+        if self._licence_loss is not None:
+            self._licence_loss.result_read()
+
     def check_thread(self) -> None:
         """Raise ThreadAffinityError unless the calling thread has the model; add slow time."""
         if self.owner is not current_thread_state():
@@ -201,6 +217,7 @@ def destroy_model(argument: Any) -> None:
     model.objects.clear()
     model.by_name.clear()
     licences.give_licence_back()
+    released()
     records.model_destroyed(model.handle)
 
 
@@ -220,7 +237,7 @@ def any_thread_model(argument: Any) -> Model:
 def model_from_handle(argument: Any) -> Model:
     """The model behind a handle, checked for the thread."""
     model = _model(argument)
-    model.check_thread()
+    model.check()
     return model
 
 
@@ -229,7 +246,7 @@ def owning_model(argument: Any) -> Model:
     model = _models.get(handle_value(argument) >> _MODEL_SHIFT)
     if model is None:
         raise NativeError(Status.INVALID_HANDLE, "Invalid handle")
-    model.check_thread()
+    model.check()
     return model
 
 
@@ -239,7 +256,7 @@ def object_from_handle(argument: Any) -> ModelObject:
     model = _models.get(handle >> _MODEL_SHIFT)
     if model is None:
         raise NativeError(Status.OBJECT_HANDLE_ERROR, "Invalid object handle")
-    model.check_thread()
+    model.check()
     item = model.objects.get(handle)
     if item is None:
         raise NativeError(Status.OBJECT_HANDLE_ERROR, "Invalid object handle")

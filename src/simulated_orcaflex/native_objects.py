@@ -25,6 +25,7 @@ from .runtime import (
     text,
 )
 from .status import NativeError, Status
+from .striking import strike
 
 _NAME_LIMIT = 49
 
@@ -48,6 +49,7 @@ def object_called(handle: Any, name: Any, info: Any) -> None:
 @native("C_EnumerateObjectsW")
 def enumerate_objects(handle: Any, callback: Any, count: Any) -> None:
     model = model_from_handle(handle)
+    strike(model.faults, "enumerate")
     if callback is not None:
         info = callback_structure(callback, 1)
         for item in list(model.objects.values()):

@@ -15,6 +15,7 @@ from .model import Model, ModelObject, Variable
 from .periods import Rows
 from .runtime import structure
 from .status import NativeError, Status
+from .striking import strike
 
 END_A, END_B, TOUCHDOWN, NODE_NUMBER, ARC_LENGTH = range(5)
 _GRAVITY = 9.81
@@ -44,12 +45,14 @@ def variable_of(item: ModelObject, identifier: int) -> Variable:
         raise NativeError(
             Status.UNRECOGNISED_VAR_NUM, f"{item.name} has no result with number {identifier}"
         )
+    strike(item.model.faults, "read")
     for faults in item.model.faults:
         if faults.result_s:
             time.sleep(faults.result_s)
         fault = faults.variable
         if fault and fault.variable == variable.name and fault.object_name in ("", item.name):
             raise NativeError(fault.status, f"{item.name}, {variable.name}: failed as asked for")
+    item.model.count_result()
     return variable
 
 

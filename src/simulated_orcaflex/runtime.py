@@ -64,7 +64,8 @@ def native(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 
     The function gets the other arguments as the wrapper passes them. What it returns is returned,
     NativeError becomes its status, any other exception UnexpectedError with the exception's text.
-    A ctypes.ArgumentError goes through: a real ctypes function raises it before it calls.
+    Two go through: ctypes.ArgumentError, which a real ctypes function raises before it calls, and
+    MemoryError, which the wrapper meets when it makes the arrays for results.
     """
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -81,7 +82,7 @@ def native(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
                 thread.last_error = error.text
                 status.value = error.status
                 return 0
-            except ctypes.ArgumentError:
+            except (ctypes.ArgumentError, MemoryError):
                 raise
             except Exception as error:
                 thread.last_error = f"{name}: {type(error).__name__}: {error}"

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,28 @@ from simulated_orcaflex import (
     FaultyVariable,
     Hang,
     LicenceFault,
+    LicenceLoss,
     LoadFailure,
+    OutOfMemory,
     read_log,
 )
 
 Writer = Callable[..., Path]
 LOAD = "import sys, OrcFxAPI\nmodel = OrcFxAPI.Model(sys.argv[1])\nprint(len(model.objects))\n"
+STAGES = """
+import os, sys, OrcFxAPI
+print("load", flush=True)
+model = OrcFxAPI.Model(sys.argv[1])
+print("enumerate", flush=True)
+model.objects
+print("read", flush=True)
+model["Vessel 1"].TimeHistory("X")
+print("write", flush=True)
+folder, name = os.path.split(sys.argv[1])
+open(os.path.join(folder, "other_x.csv"), "w").close()
+open(os.path.join(folder, name.replace(".sim", "_x.csv")), "w").close()
+print("done")
+"""
 
 
 def status_of(api: Any, call: Callable[[], object]) -> int:
@@ -51,6 +68,15 @@ def test_a_slow_load_lets_other_threads_run(api: Any, write: Writer) -> None:
     thread.join()
     assert ticks[-1] < end
     assert len(model.objects) == 11
+
+
+def test_a_licence_is_lost_while_results_are_read_and_comes_back(api: Any, write: Writer) -> None:
+    model = api.Model(str(write(faults=Faults(licence_loss=LicenceLoss(after_reads=1, calls=2)))))
+    vessel = model["Vessel 1"]
+    assert vessel.TimeHistory("X").size
+    assert status_of(api, lambda: vessel.TimeHistory("X")) == 25
+    assert status_of(api, lambda: model.state) == 25
+    assert vessel.TimeHistory("X").size
 
 
 def test_a_speed_limit(api: Any, write: Writer) -> None:
@@ -105,6 +131,50 @@ def test_unknown_faults_are_refused() -> None:
 def test_faults_survive_json() -> None:
     faults = Faults(load_s=1.0, crash=Crash("kill", 1, "c"), licence=LicenceFault(2, "x"))
     assert Faults.from_mapping(faults.as_mapping()) == faults
+
+
+def test_an_unknown_stage_is_refused() -> None:
+    with pytest.raises(ValueError, match="unknown stage save; choose from load, enumerate"):
+        Faults.from_mapping({"hang": {"stage": "save"}})
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+@pytest.mark.parametrize("stage", ["load", "enumerate", "read", "write"])
+@pytest.mark.parametrize(
+    ("crash", "code"),
+    [
+        (Crash("segfault"), -signal.SIGSEGV),
+        (Crash("kill"), -signal.SIGKILL),
+        (Crash("exit", code=0), 0),
+    ],
+)
+def test_a_crash_strikes_at_its_stage(write: Writer, stage: str, crash: Crash, code: int) -> None:
+    path = write("case.sim")
+    faults = Faults(files="case.sim", crash=replace(crash, stage=stage)).as_json()
+    done = run_child(STAGES, path, check=False, SIMULATED_ORCAFLEX_FAULTS=faults)
+    assert done.returncode == code
+    assert done.stdout.split()[-1] == stage
+
+
+@pytest.mark.parametrize("stage", ["load", "enumerate", "read", "write"])
+def test_a_lack_of_memory_is_an_error_at_its_stage(write: Writer, stage: str) -> None:
+    path = write("case.sim")
+    faults = Faults(files="case.sim", memory=OutOfMemory(stage=stage)).as_json()
+    done = run_child(STAGES, path, check=False, SIMULATED_ORCAFLEX_FAULTS=faults)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == "MemoryError"
+    assert done.stdout.split()[-1] == stage
+
+
+def test_a_lack_of_memory_passes_with_its_times(
+    api: Any, write: Writer, faults_in_environment: Callable[[Faults], None], tmp_path: Path
+) -> None:
+    lack = OutOfMemory(times=1, counter=str(tmp_path / "lack"), stage="read")
+    faults_in_environment(Faults(files="case.sim", memory=lack))
+    model = api.Model(str(write("case.sim")))
+    with pytest.raises(MemoryError):
+        model["Vessel 1"].TimeHistory("X")
+    assert model["Vessel 1"].TimeHistory("X").size
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
