@@ -18,7 +18,7 @@ if TYPE_CHECKING:
         hookimpl,
     )
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _CONTRACT_NAMES = ("hookimpl", "Option", "PluginOptions", "OptimizerError", "OptimizerWarning")
 

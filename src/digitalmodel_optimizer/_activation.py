@@ -5,13 +5,12 @@ line puts a watcher on ``sys.meta_path`` that imports nothing and finds nothing.
 imports ``digitalmodel`` does it come here.
 """
 
-import sys
-
+from digitalmodel_optimizer.streams import say
 from digitalmodel_optimizer.watcher import stop_watching, switched_off
 
 
 def host_is_wanted() -> None:
-    """Get ready, or stand aside for good; the import itself goes on to other finders."""
+    """Activate the plugins, or leave the host alone; other finders then find it."""
     stop_watching()
     if switched_off():
         return
@@ -20,8 +19,5 @@ def host_is_wanted() -> None:
 
         host_is_being_imported()
     except Exception as error:  # raised here, it would look as if the host could not be imported
-        print(
-            f"digitalmodel-optimizer: it cannot be used ({type(error).__name__}: {error}); "
-            "the engine runs untouched",
-            file=sys.stderr,
-        )
+        reason = f"{type(error).__name__}: {error}"
+        say(f"plugins are off for this run: they cannot be used ({reason})")

@@ -7,6 +7,8 @@ import os
 import sys
 
 ENVIRONMENT_VARIABLE = "DIGITALMODEL_OPTIMIZER"
+# Holds the process id of a process that runs the host's command though it was started otherwise.
+RUN_VARIABLE = "DIGITALMODEL_OPTIMIZER_RUN"
 WATCHER_NAME = "DigitalmodelOptimizerWatcher"
 _OFF_WORDS = ("off", "0", "false", "no")
 
@@ -22,7 +24,7 @@ def watching() -> bool:
 
 
 def stop_watching() -> None:
-    """Do not stand in when the host is imported from now on."""
+    """Leave the host alone when it is imported from now on."""
     sys.meta_path[:] = [finder for finder in sys.meta_path if not _is_watcher(finder)]
 
 

@@ -46,6 +46,29 @@ def test_options_have_unit_default_and_range(dmo: Dmo) -> None:
     assert "hooks: configure" in " ".join(done.stdout.split())
 
 
+def test_hooks_are_listed_by_their_own_names_whatever_a_plugin_calls_them(
+    dmo: Dmo, tmp_path: Path
+) -> None:
+    (tmp_path / "a_log.py").write_text(
+        "from digitalmodel_optimizer.plugin import Option, PluginOptions, hookimpl\n"
+        "@hookimpl(specname='optimizer_progress')\n"
+        "def note(progress): pass\n"
+        "@hookimpl(specname='optimizer_options')\n"
+        "def about(): return PluginOptions('Keeps a log.', (Option('level', int, 1, 'How.'),))\n"
+    )
+    installed = tmp_path / "a_log-1.0.dist-info"
+    installed.mkdir()
+    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: a-log\nVersion: 1.0\n")
+    (installed / "entry_points.txt").write_text("[digitalmodel_optimizer.plugins]\na-log = a_log\n")
+    done = dmo("plugins", "--json")
+    found = {item["name"]: item for item in json.loads(done.stdout)}
+    assert found["a-log"]["hooks"] == ["optimizer_progress"]
+    assert [option["name"] for option in found["a-log"]["options"]] == ["level"]
+    shown = " ".join(dmo("plugins", "--hooks", COLUMNS="200").stdout.split())
+    assert "Keeps a log." in shown
+    assert "hooks: progress" in shown
+
+
 @pytest.mark.parametrize("columns", [60, 80])
 def test_nothing_is_cut_off_where_there_is_little_room(dmo: Dmo, columns: int) -> None:
     done = dmo("plugins", "--hooks", "--options", COLUMNS=str(columns))
@@ -76,6 +99,12 @@ def test_doctor_finds_nothing_wrong_with_the_demo_batch(dmo: Dmo, tmp_path: Path
     assert "yes: orcaflex.parallel.enabled in dm_fsts.yml, line" in text
     assert "merged: orcaflex_post_process.yml <- dm_fsts.yml" in text
     assert "logical CPU" in text
+
+
+def test_doctor_says_what_bounds_the_cpus(dmo: Dmo) -> None:
+    done = dmo("doctor", "--json", SLURM_CPUS_PER_TASK="1")
+    found = {item["name"]: item["found"] for item in json.loads(done.stdout)}
+    assert found["cores"] == "1 logical CPU for this process (SLURM_CPUS_PER_TASK)"
 
 
 def test_doctor_says_what_would_stop_a_run(dmo: Dmo, tmp_path: Path) -> None:
@@ -117,6 +146,46 @@ def test_help_imports_nothing_heavy() -> None:
         assert command in done.stdout
 
 
+OF_A_FILE = [
+    ("doctor", "{}"),
+    ("plugins", "--config", "{}"),
+    ("migrate", "{}", "--diff"),
+    ("migrate", "{}", "--format", "github"),
+    ("migrate", "{}", "--write"),
+    ("run", "{}"),
+    ("bench", "--config", "{}"),
+]
+
+
+@pytest.mark.parametrize("missing", [False, True], ids=["cp1252", "no streams"])
+@pytest.mark.parametrize("words", OF_A_FILE, ids=" ".join)
+def test_every_command_ends_alike_whatever_its_output_can_take(
+    dmo: Dmo, tmp_path: Path, words: tuple[str, ...], missing: bool
+) -> None:
+    statuses = []
+    for kind in ("whole", "less"):
+        folder = tmp_path / kind
+        folder.mkdir()
+        name = f"{kind}/dm_\u03a9.yml"
+        (tmp_path / name).write_text(
+            "meta: {basename: orcaflex}\nsummary_\u03a9: \u03a9\n"
+            "orcaflex:\n  parallel:\n    enabled: True\n    threads: 30 # \u03a9\n",
+            encoding="utf-8",
+        )
+        environment = {}
+        if kind == "less":
+            environment = {"PYTHONIOENCODING": "cp1252:strict", "PYTHONUTF8": "0"}
+            if missing:
+                code = "import sys\nsys.stdout = sys.stderr = None\n"
+                (folder / "sitecustomize.py").write_text(code)
+                environment = {"PYTHONPATH": str(folder)}
+        done = dmo(*(word.format(name) for word in words), **environment)
+        assert "UnicodeEncodeError" not in done.stderr
+        assert not (missing and kind == "less" and done.stdout + done.stderr)
+        statuses.append(done.returncode)
+    assert statuses[0] == statuses[1]
+
+
 @pytest.mark.parametrize("words", [("bench", "--help"), ("doctor", "dm_\u03a9.yml")])
 def test_consoles_of_old_get_what_they_can_print(dmo: Dmo, words: tuple[str, ...]) -> None:
     done = dmo(*words, PYTHONIOENCODING="ascii", PYTHONUTF8="0")
@@ -124,7 +193,7 @@ def test_consoles_of_old_get_what_they_can_print(dmo: Dmo, words: tuple[str, ...
     assert done.returncode == (0 if words[0] == "bench" else 1)
 
 
-def test_a_key_that_stands_twice_is_told_and_stops_nothing(dmo: Dmo, tmp_path: Path) -> None:
+def test_a_repeated_key_is_a_warning_and_stops_nothing(dmo: Dmo, tmp_path: Path) -> None:
     write_configuration(tmp_path, DM_FSTS, enabled=True)
     config = tmp_path / "dm_fsts.yml"
     text = config.read_text(encoding="utf-8")
@@ -132,11 +201,11 @@ def test_a_key_that_stands_twice_is_told_and_stops_nothing(dmo: Dmo, tmp_path: P
     done = dmo("doctor", "dm_fsts.yml", "--json")
     assert done.returncode == 0, done.stdout
     found = [item for item in json.loads(done.stdout) if item["name"] in ("settings", "ceiling")]
-    assert "orcaflex.parallel.threads stands on lines" in found[0]["found"]
+    assert "orcaflex.parallel.threads is repeated (line" in found[0]["found"]
     assert found[1]["found"] == "at most 3 workers"
 
 
-def test_a_slip_in_the_key_that_enables_is_advice(dmo: Dmo, tmp_path: Path) -> None:
+def test_a_typo_in_the_key_that_enables_is_advice(dmo: Dmo, tmp_path: Path) -> None:
     (tmp_path / "batch.yml").write_text(
         "meta: {basename: orcaflex_post_process}\norcaflex:\n  parralel:\n    enabled: True\n"
     )
@@ -146,11 +215,16 @@ def test_a_slip_in_the_key_that_enables_is_advice(dmo: Dmo, tmp_path: Path) -> N
     assert "did you mean parallel?" in enabled["advice"]
 
 
-def test_doctor_reads_several_documents_as_the_host_does(dmo: Dmo, tmp_path: Path) -> None:
+def test_a_second_document_is_a_fault_since_the_host_stops_at_it_with_status_0(
+    dmo: Dmo, tmp_path: Path
+) -> None:
     config = write_configuration(tmp_path, DM_FSTS, enabled=True)
     text = config.read_text(encoding="utf-8")
     config.write_text(f"{text}---\norcaflex: {{parallel: {{threads: 3}}}}\n", encoding="utf-8")
     done = dmo("doctor", config.name, "--json")
     found = {item["name"]: item["found"] for item in json.loads(done.stdout)}
-    assert done.returncode == 0, done.stdout
-    assert found["ceiling"] == "at most 3 workers"
+    assert done.returncode == 1, done.stdout
+    line = text.count("\n") + 1
+    assert found["configuration"].startswith(f"dm_fsts.yml has a second document on line {line};")
+    ran = dmo("run", config.name)
+    assert (ran.returncode, len(ran.stderr.splitlines())) == (2, 1)

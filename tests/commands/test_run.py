@@ -13,7 +13,7 @@ from digitalmodel_optimizer.demo.study import DM_FSTS, write_configuration, writ
 
 Dmo = Callable[..., subprocess.CompletedProcess[str]]
 
-UNTOUCHED = "the engine runs untouched"
+OFF = "plugins are off for this run"
 
 
 def make_batch(folder: Path, *, enabled: bool) -> None:
@@ -35,7 +35,7 @@ def test_a_missing_configuration_is_one_line_and_status_2(dmo: Dmo, tmp_path: Pa
     ("content", "complaint"),
     [
         (b"meta:\n\tbasename: orcaflex\n", "is not YAML: line 2, column 1: found character"),
-        (b"", "holds no mapping"),
+        (b"", "is not a settings file"),
         (b"# \xe9\nmeta: {}\n", "is not UTF-8"),
     ],
 )
@@ -63,13 +63,13 @@ def test_an_enabled_batch_goes_through_the_plugins(dmo: Dmo, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("enabled", "environment"), [(False, {}), (True, {"DIGITALMODEL_OPTIMIZER": "off"})]
 )
-def test_off_is_said_and_the_engine_runs_untouched(
+def test_off_is_said_and_the_host_runs_without_plugins(
     dmo: Dmo, tmp_path: Path, enabled: bool, environment: dict[str, str]
 ) -> None:
     make_batch(tmp_path, enabled=enabled)
     done = dmo("run", "dm_fsts.yml", **environment)
     assert done.returncode == 0, done.stderr
-    assert UNTOUCHED in done.stderr
+    assert OFF in done.stderr
     assert "2 files in" not in done.stderr
     assert (tmp_path / "results" / "dm_fsts_struts.csv").is_file()
 

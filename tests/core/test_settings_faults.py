@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from digitalmodel_optimizer.config.places import with_lines
 from digitalmodel_optimizer.config.settings import is_enabled, read_settings, switched_off
 from digitalmodel_optimizer.plugin import (
     OptimizerWarning,
@@ -25,6 +26,9 @@ PLUGINS = {
         ),
     )
 }
+
+
+PLUGINS["result-extraction"] = PluginOptions("Reads.")
 
 
 def block(**parallel: Any) -> dict[str, Any]:
@@ -85,6 +89,8 @@ def test_defaults_are_filled_in_and_given_values_kept() -> None:
     }
     assert settings.plugin("unheard-of") == {}
     assert (settings.use_processes, settings.timeout_per_file_s) == (True, None)
+    assert settings.read_block_mb == 64
+    assert read_settings(block(read_block_mb=8), PLUGINS).read_block_mb == 8
 
 
 def test_a_plugin_is_blocked_by_name_in_the_file_or_the_environment(
@@ -103,14 +109,19 @@ FAULTS = {
     "timeout_per_file: .nan": "takes a number of seconds, not nan",
     "timeout_per_file: .inf": "takes a number of seconds, not inf",
     "use_processes: 1": "takes True or False, not 1",
-    "plugins: all": "orcaflex.parallel.plugins (line 3) takes a block of plugin names, not 'all'",
-    "plugins: {my-lgo: {}}": "plugins.my-lgo (line 3) is no plugin; did you mean my-log?",
-    "plugins: {my-log: {levle: 1}}": "my-log.levle (line 3) is no option; did you mean level?",
+    "read_block_mb: 0": "orcaflex.parallel.read_block_mb (line 3) is 0, below the least of 1",
+    "plugins: {result-extraction: {block_mb: 8}}": (
+        "orcaflex.parallel.plugins.result-extraction.block_mb (line 3) has moved to "
+        "orcaflex.parallel.read_block_mb"
+    ),
+    "plugins: all": "orcaflex.parallel.plugins (line 3) must hold names of plugins (got 'all')",
+    "plugins: {my-lgo: {}}": "plugins.my-lgo (line 3) is an unknown plugin; did you mean my-log?",
+    "plugins: {my-log: {levle: 1}}": "levle (line 3) is an unknown option; did you mean level?",
     "plugins: {my-log: {level: 9}}": "my-log.level (line 3) is 9, above the most of 3",
     "plugins: {my-log: {level: 1.5}}": "takes a whole number, not 1.5",
     "plugins: {my-log: {wait_s: soon}}": "takes a number of seconds or auto, not 'soon'",
     "plugins: {my-log: {style: bold}}": "takes one of plain, rich, not 'bold'",
-    "plugins: {my-log: 7}": "plugins.my-log (line 3) takes a block of options, not 7",
+    "plugins: {my-log: 7}": "plugins.my-log (line 3) must hold options (got 7)",
 }
 
 
@@ -150,7 +161,7 @@ def test_a_key_that_nobody_reads_ends_the_run_and_names_the_right_one(tmp_path: 
     with pytest.raises(SettingsError) as caught:
         _read(tmp_path, "thread: 4")
     (fault,) = caught.value.faults
-    expected = "orcaflex.parallel.thread (line 3) is not read by anyone; did you mean threads?"
+    expected = "orcaflex.parallel.thread (line 3) is an unknown key; did you mean threads?"
     assert fault == expected
 
 
@@ -185,7 +196,7 @@ def test_a_value_from_the_base_configuration_is_put_down_to_it(
 
 def test_a_key_that_stands_twice_is_told_with_its_lines(tmp_path: Path) -> None:
     with pytest.warns(
-        OptimizerWarning, match=r"orcaflex\.parallel\.threads stands on lines 4 and 5"
+        OptimizerWarning, match=r"orcaflex\.parallel\.threads is repeated \(line 4 and line 5\)"
     ):
         _read(tmp_path, "enabled: True", "threads: 2", "threads: 3")
 
@@ -203,6 +214,22 @@ def test_a_key_that_comes_by_a_merge_has_its_line(tmp_path: Path) -> None:
     cfg = {**yaml.safe_load(path.read_text()), "Analysis": {"CustomInputFile": str(path)}}
     with pytest.raises(SettingsError, match=r"threads \(line 2\)"):
         read_settings(cfg, PLUGINS)
+
+
+def test_a_fault_that_a_plugin_finds_gets_its_line_too(tmp_path: Path) -> None:
+    path = tmp_path / "dm_fsts.yml"
+    path.write_text("orcaflex:\n  parallel:\n    plugins:\n      my-log: {style: bold}\n")
+    import yaml
+
+    cfg = {**yaml.safe_load(path.read_text()), "Analysis": {"CustomInputFile": str(path)}}
+    style, level = (f"orcaflex.parallel.plugins.my-log.{name}" for name in ("style", "level"))
+    told = with_lines(SettingsError([f"{style} is bold", f"{level} is low", "no key"]), cfg)
+    assert told.faults == (f"{style} (line 4) is bold", f"{level} is low", "no key")
+    assert told.source == str(path)
+    assert with_lines(told, cfg).faults == told.faults
+    given = {**block(plugins={"my-log": {"style": "thin"}}), "Analysis": cfg["Analysis"]}
+    told = with_lines(SettingsError([f"{style} is thin"]), given)
+    assert told.faults == (f"{style} (given by an argument) is thin",)
 
 
 def test_options_of_a_plugin_that_is_not_loaded_are_nobodys_business() -> None:

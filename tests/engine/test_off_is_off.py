@@ -11,7 +11,8 @@ from typing import Any
 
 import command
 import pytest
-from batches import column, write
+import yaml
+from batches import backend, column, write
 from host_process import STAND_IN, environment
 
 HEAVY = ("numpy", "joblib", "loky", "psutil", "pluggy", "wrapt", "rich", "typer", "ruamel", "yaml")
@@ -62,8 +63,13 @@ def look(tmp_path_factory: pytest.TempPathFactory) -> Look:
     (folder / "sitecustomize.py").write_text(WITNESS)
     known: dict[str, dict[str, Any]] = {}
 
-    def run(parallel: dict[str, Any] | None, *more: str, **variables: str) -> dict[str, Any]:
-        key = json.dumps([parallel, more, variables])
+    def run(
+        parallel: dict[str, Any] | None,
+        *more: str,
+        base: dict[str, Any] | None = None,
+        **variables: str,
+    ) -> dict[str, Any]:
+        key = json.dumps([parallel, more, base, variables])
         if key not in known:
             root = folder / f"run-{len(known)}"
             write(root / "sim", "case")
@@ -73,6 +79,8 @@ def look(tmp_path_factory: pytest.TempPathFactory) -> Look:
             else:
                 cfg["orcaflex"]["parallel"] = parallel
             config = command.prepare(root, cfg)
+            if base is not None:
+                _enable_in_base(root, base)
             names = {"WITNESS": str(root / "witness.json"), "PYTHONPATH": str(folder)}
             done = command.run(config, *more, variables={**names, **variables})
             assert done.returncode == 0, done.stderr[-3000:]
@@ -84,6 +92,20 @@ def look(tmp_path_factory: pytest.TempPathFactory) -> Look:
     return run
 
 
+def _enable_in_base(root: Path, parallel: dict[str, Any]) -> None:
+    (path,) = (root / "src").rglob("*.yml")
+    base = yaml.safe_load(path.read_text())
+    base["orcaflex"]["parallel"] = parallel
+    path.write_text(yaml.safe_dump(base))
+
+
+# A batch that would start workers while the host is being imported, if it were on.
+ON: dict[str, Any] = {"enabled": True, **backend("loky")}
+ON["plugins"]["hybrid-executor"]["early_workers"] = 2
+OFF_BY_ARGUMENT = "{'orcaflex': {'parallel': {'enabled': False}}}"
+OFF_BY_PAIR = ("--orcaflex", "parallel.enabled=False")
+
+
 @pytest.mark.parametrize(
     ("parallel", "more", "variables"),
     [
@@ -91,11 +113,22 @@ def look(tmp_path_factory: pytest.TempPathFactory) -> Look:
         ({"enabled": False, "threads": 15}, (), {}),
         ({"threads": 15}, (), {}),
         ({"enabled": True}, (), {"DIGITALMODEL_OPTIMIZER": "0"}),
+        (ON, (OFF_BY_ARGUMENT,), {}),
+        (ON, OFF_BY_PAIR, {}),
+        ({"enabled": False}, (), {"base": ON}),
     ],
-    ids=["no block", "enabled: False", "no enabled key", "switched off by the environment"],
+    ids=[
+        "no block",
+        "enabled: False",
+        "no enabled key",
+        "switched off by the environment",
+        "switched off by a dict literal",
+        "switched off by a pair",
+        "switched off over the base",
+    ],
 )
 def test_no_attribute_of_the_host_differs(
-    look: Look, parallel: dict[str, Any] | None, more: tuple[str, ...], variables: dict[str, str]
+    look: Look, parallel: dict[str, Any] | None, more: tuple[str, ...], variables: dict[str, Any]
 ) -> None:
     without_us = look(None, DIGITALMODEL_OPTIMIZER="off")
     found = look(parallel, *more, **variables)
@@ -129,11 +162,26 @@ def test_after_an_enabled_run_only_the_entrances_differ(look: Look) -> None:
     assert {name.rpartition(".")[2] for name in changed} <= {"engine", "post_process"}
 
 
-def test_nothing_heavy_is_loaded_for_a_run_that_is_not_enabled(look: Look) -> None:
+@pytest.mark.parametrize(
+    ("parallel", "more", "base"),
+    [
+        ({"enabled": False}, (), None),
+        (ON, (OFF_BY_ARGUMENT,), None),
+        (ON, OFF_BY_PAIR, None),
+        ({"enabled": False}, (), ON),
+    ],
+    ids=["in the file", "by a dict literal", "by a pair", "over the base"],
+)
+def test_nothing_heavy_is_loaded_for_a_run_that_is_not_enabled(
+    look: Look,
+    parallel: dict[str, Any],
+    more: tuple[str, ...],
+    base: dict[str, Any] | None,
+) -> None:
     without_us = look(None, DIGITALMODEL_OPTIMIZER="off")
-    found = look({"enabled": False})
-    more = set(found["at_end"]) - set(without_us["at_end"])
-    assert not {name for name in more if name.split(".")[0] in ("numpy", "joblib", "psutil")}
+    found = look(parallel, *more, base=base)
+    loaded = {name.split(".")[0] for name in set(found["at_end"]) - set(without_us["at_end"])}
+    assert not loaded & {"numpy", "joblib", "loky", "psutil", "digitalmodel_optimizer_plugins"}
     assert found["finders"] == without_us["finders"]
 
 
@@ -205,6 +253,7 @@ def test_a_host_can_be_imported_when_the_project_is_gone_but_for_its_pth_file(
 def test_a_host_can_be_imported_when_the_project_cannot(tmp_path: Path) -> None:
     done = import_a_host(tmp_path, wrapt="raise RuntimeError('out of order')")
     assert (done.returncode, done.stdout) == (0, "the host\n")
-    assert (
-        "it cannot be used (RuntimeError: out of order); the engine runs untouched" in done.stderr
+    assert done.stderr == (
+        "digitalmodel-optimizer: plugins are off for this run: they cannot be used "
+        "(RuntimeError: out of order)\n"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -13,7 +14,7 @@ from pathlib import Path
 import command
 import pytest
 import yaml
-from batches import column, configuration, every_summary, series, write
+from batches import backend, column, configuration, every_summary, series, write
 from host_process import STAND_IN, environment, first_difference, read_tree
 
 PROJECT = Path(__file__).parents[2]
@@ -119,8 +120,8 @@ def test_settings_faults_are_all_listed_with_path_and_line_before_any_file_is_op
     for key, words in {
         "threads": "takes a whole number or auto, not 'lots'",
         "timeout_per_file": "below the least of 1",
-        "gcc": "is no plugin; did you mean gc?",
-        "bakend": "is no option; did you mean backend?",
+        "gcc": "is an unknown plugin; did you mean gc?",
+        "bakend": "is an unknown option; did you mean backend?",
         "idle_worker_s": "takes a number of seconds, not 'soon'",
         "memory_share": "above the most of 1",
     }.items():
@@ -243,6 +244,73 @@ def test_spawned_workers_of_a_script_without_a_main_guard_do_not_run_it_again(
     assert done.stdout.count("Post-processing file:") == 3
 
 
+EARLY = {"use_processes": True, **backend("loky")}
+EARLY["plugins"]["hybrid-executor"]["early_workers"] = 2
+NO_STREAMS = """
+import os, sys
+for name in os.environ.get("NO_STREAMS", "").split():
+    setattr(sys, name, None)
+    setattr(sys, f"__{name}__", None)
+"""
+
+
+def streamless(folder: Path, *names: str) -> dict[str, str]:
+    """Variables that leave a process and its children without these standard streams."""
+    (folder / "site").mkdir(exist_ok=True)
+    (folder / "site" / "sitecustomize.py").write_text(NO_STREAMS)
+    return {"PYTHONPATH": str(folder / "site"), "NO_STREAMS": " ".join(names)}
+
+
+@pytest.mark.parametrize("missing", ["stdout", "stderr", "stdout stderr"])
+def test_without_standard_streams_the_command_writes_the_same_bytes(
+    folder: Path, missing: str
+) -> None:
+    """As under pythonw and in services; the host's own start fails there without its output."""
+    cfg = command.user_configuration(folder, SUMMARY, SERIES, parallel={**ENABLED, **EARLY})
+    config = command.prepare(folder, cfg)
+    trees = []
+    for variables in ({"DIGITALMODEL_OPTIMIZER": "off"}, streamless(folder, *missing.split())):
+        shutil.rmtree(folder / "results", ignore_errors=True)
+        done = command.run(config, variables=variables)
+        assert done.returncode == 0, done.stderr[-3000:]
+        trees.append(_timeless(read_tree(folder / "results")))
+    assert ("3 files in" in done.stderr) is (missing == "stdout")
+    assert any(path.endswith(".csv") for path in trees[0])
+    assert first_difference(*trees) is None
+
+
+ENGINE_ONLY = """
+import sys
+from pathlib import Path
+import yaml
+from assetutilities.common.update_deep import AttributeDict
+from digitalmodel.engine import engine
+
+engine(cfg=AttributeDict(yaml.safe_load(Path("cfg.yml").read_text())), config_flag=False)
+"""
+
+
+@pytest.mark.parametrize("name", ["serial", "loky"])
+def test_a_script_without_any_standard_stream_gets_the_same_bytes(folder: Path, name: str) -> None:
+    report = folder / "report.json"
+    files = sorted((folder / "sim").glob("*.sim"))
+    cfg = configuration(
+        folder, files, SUMMARY, SERIES, parallel={**backend(name), "progress": True}
+    )
+    (folder / "cfg.yml").write_text(yaml.safe_dump(cfg))
+    trees = []
+    for state in ("off", ""):
+        shutil.rmtree(folder / "results", ignore_errors=True)
+        (folder / "results").mkdir()
+        variables = {**streamless(folder, "stdout", "stderr"), "DIGITALMODEL_OPTIMIZER": state}
+        done = script(folder, ENGINE_ONLY, **variables, DIGITALMODEL_OPTIMIZER_REPORT=str(report))
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+        trees.append(_timeless(read_tree(folder / "results")))
+    assert json.loads(report.read_text())["files_done"] == 3
+    assert any(path.endswith(".csv") for path in trees[0])
+    assert first_difference(*trees) is None
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel, built once from the checkout."""
@@ -326,8 +394,8 @@ def test_an_unknown_layout_gets_one_clear_line_and_runs_untouched(
     assert done.returncode == 0
     assert done.stdout == "the old engine ran\n"
     (line,) = done.stderr.splitlines()
-    assert line.startswith("digitalmodel-optimizer: digitalmodel ")
-    assert "is not a layout that it knows" in line
+    assert line.startswith("digitalmodel-optimizer: plugins are off for this run: digitalmodel ")
+    assert "has an unknown layout; known are" in line
 
 
 def test_an_unknown_layout_that_is_not_enabled_gets_no_line_at_all(

@@ -11,15 +11,19 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
-from digitalmodel_optimizer.commands.configuration import Configuration, read_configuration
 from digitalmodel_optimizer.commands.findings import FAIL, OK, WARN, Check
 from digitalmodel_optimizer.commands.installed import ON, InstalledPlugin, look_at_plugins
 from digitalmodel_optimizer.commands.machine_checks import check_backends, check_budgets
+from digitalmodel_optimizer.config.configuration import (
+    Configuration,
+    base_places,
+    find_base,
+    read_configuration,
+)
 from digitalmodel_optimizer.config.settings import switched_off
-from digitalmodel_optimizer.config.yaml_files import base_places, find_base
 from digitalmodel_optimizer.plugin import OptimizerError, Settings, SettingsError
 from digitalmodel_optimizer.startup.command_line import BASENAMES
-from digitalmodel_optimizer.startup.typos import slip_in
+from digitalmodel_optimizer.startup.typos import find_typo
 
 __all__ = ["FAIL", "OK", "WARN", "Check", "all_checks"]
 
@@ -61,7 +65,7 @@ def _check_activation() -> Check:
     from digitalmodel_optimizer import watcher
 
     name, active = "activation", watcher.watching()
-    watcher.stop_watching()  # looking at the host is no reason to stand in
+    watcher.stop_watching()  # looking at the host is no reason to wrap it
     if watcher.switched_off():
         value = os.environ.get(watcher.ENVIRONMENT_VARIABLE)
         return Check(
@@ -92,7 +96,7 @@ def _check_host() -> Iterator[Check]:
         yield Check(
             "digitalmodel",
             WARN,
-            f"{version}, no layout that is known here: the engine would run untouched",
+            f"{version}, an unknown layout: plugins would be off",
             f"known layouts: {known}",
         )
         return
@@ -183,7 +187,6 @@ def _check_settings(
 
 def _check_enabled(read: Configuration, settings: Settings) -> Check:
     from digitalmodel_optimizer.config.settings import BLOCK
-    from digitalmodel_optimizer.config.yaml_lines import line_of
 
     path = (*BLOCK, "enabled")
     key, source = ".".join(path), read.origin(path)
@@ -191,14 +194,15 @@ def _check_enabled(read: Configuration, settings: Settings) -> Check:
         return Check(
             "enabled",
             WARN,
-            f"no: no file says {key}; the engine would run untouched",
-            slip_in(read.own) or "add to the configuration  orcaflex: {parallel: {enabled: True}}",
+            f"no: no file says {key}; plugins would be off",
+            find_typo(read.own)
+            or "add to the configuration  orcaflex: {parallel: {enabled: True}}",
         )
-    where = f"{key} in {source}, line {line_of(str(source), path)}"
-    over = [file.name for file, _ in read.sources]
+    where = f"{key} in {source.file}, line {source.line}"
+    over = [file.name for text in read.texts for file, _ in text.files]
     merged = f" (merged: {' <- '.join(over)})" if len(over) > 1 else ""
     if not settings.enabled:
-        advice = slip_in(read.own) or "set it to True to use the plugins"
+        advice = find_typo(read.own) or "set it to True to use the plugins"
         return Check("enabled", WARN, f"no: {where}{merged}", advice)
     off = f"; off by name: {', '.join(sorted(settings.blocked))}" if settings.blocked else ""
     return Check("enabled", OK, f"yes: {where}{merged}{off}")

@@ -55,7 +55,7 @@ def command(
 
 
 def _settings(config: Path, found: Sequence[InstalledPlugin]) -> Settings:
-    from digitalmodel_optimizer.commands.configuration import read_configuration
+    from digitalmodel_optimizer.config.configuration import read_configuration
     from digitalmodel_optimizer.config.settings import read_settings
 
     declared = {item.name: item.known for item in found}

@@ -1,4 +1,4 @@
-"""``digitalmodel-optimizer run``: the host's own command, the plugins' seam set up explicitly."""
+"""``digitalmodel-optimizer run``: the host's own command, with the plugins set up explicitly."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from digitalmodel_optimizer.streams import say
 
 _USAGE_STATUS = 2
 _INTERRUPTED_STATUS = 130
@@ -26,19 +28,19 @@ def command(
     also works where Python does not process .pth files. What follows CONFIG goes to the host
     as it is.
     """
-    from digitalmodel_optimizer.config.yaml_files import read_mapping
+    from digitalmodel_optimizer.config.user_yaml import read_yaml
     from digitalmodel_optimizer.plugin import OptimizerError
 
     if not os.path.isfile(config):
-        _say(_no_such_file(config))
+        say(_no_such_file(config))
         raise typer.Exit(_USAGE_STATUS)
     try:
-        read_mapping(Path(config))
+        _ = read_yaml(Path(config)).content
     except OptimizerError as error:  # the host would say so at the end of a traceback
-        _say(str(error))
+        say(str(error))
         raise typer.Exit(_USAGE_STATUS) from None
     if not _host_is_there():
-        _say("digitalmodel is not installed in this Python; pip install digitalmodel")
+        say("digitalmodel is not installed in this Python; pip install digitalmodel")
         raise typer.Exit(_USAGE_STATUS)
     try:
         run_host([config, *context.args])
@@ -52,19 +54,18 @@ def run_host(arguments: list[str]) -> None:
     from digitalmodel_optimizer.host.modules import run_engine
     from digitalmodel_optimizer.startup import activation, command_line
 
-    os.environ[command_line.RUN_VARIABLE] = str(os.getpid())
+    os.environ[watcher.RUN_VARIABLE] = str(os.getpid())
     sys.argv = ["digitalmodel", *arguments]
     if watcher.switched_off():
-        _say(f"switched off by {watcher.ENVIRONMENT_VARIABLE}; the engine runs untouched")
+        say(f"{activation.OFF}: switched off by {watcher.ENVIRONMENT_VARIABLE}")
     elif command_line.command_line_enables():
-        activation.stand_in()
+        activation.wrap_entrances()
     else:
-        from digitalmodel_optimizer.startup.typos import slip_on_the_command_line
+        from digitalmodel_optimizer.startup.typos import typo_on_command_line
 
-        slip = slip_on_the_command_line()
-        said = f"{arguments[0]} does not enable the plugins, the engine runs untouched"
-        add = "to enable them add to it  orcaflex: {parallel: {enabled: True}}"
-        _say(f"{said}: {slip}" if slip else f"{said}; {add}")
+        advice = "to enable them, add to it  orcaflex: {parallel: {enabled: True}}"
+        reason = typo_on_command_line() or f"{arguments[0]} does not enable them; {advice}"
+        say(f"{activation.OFF}: {reason}")
     run_engine()
 
 
@@ -73,7 +74,7 @@ def _host_is_there() -> bool:
 
     from digitalmodel_optimizer import watcher
 
-    watcher.stop_watching()  # from here on it is for us to say whether we stand in
+    watcher.stop_watching()  # from here on this command decides
     return importlib.util.find_spec("digitalmodel") is not None
 
 
@@ -87,7 +88,3 @@ def _no_such_file(config: str) -> str:
     return f"there is no file {config}" + (
         f"; did you mean {path.with_name(near[0])}?" if near else ""
     )
-
-
-def _say(text: str) -> None:
-    typer.echo(f"digitalmodel-optimizer: {text}", err=True)

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import difflib
 import os
-import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from digitalmodel_optimizer.config.yaml_files import find_base
+from digitalmodel_optimizer.config.configuration import MISSING, look_up
+from digitalmodel_optimizer.config.places import Places, source_file
+from digitalmodel_optimizer.config.user_yaml import Key
 from digitalmodel_optimizer.plugin import (
-    OptimizerWarning,
     Option,
     PluginOptions,
     Settings,
@@ -32,13 +32,12 @@ CEILING_KEYS = (
     ("parallel_processing", "workers"),
     ("workers",),
 )
-# parallel_processing.timeout_per_file stands in many base configurations and was never read by
-# anyone; taking it up would force worker processes on every small batch.
-TIMEOUT_KEYS = ((*BLOCK, "timeout_per_file"),)
 BLOCK_OPTIONS = (
     Option("enabled", bool, False, "Run the batch through the plugins."),
     Option("threads", int, AUTO, "The most workers at a time.", minimum=1, auto=True),
     Option("use_processes", bool, True, "False keeps all work in one process."),
+    # parallel_processing.timeout_per_file stands in many base configurations and was never read by
+    # anyone; taking it up would force worker processes on every small batch.
     Option(
         "timeout_per_file",
         float,
@@ -49,21 +48,22 @@ BLOCK_OPTIONS = (
         optional=True,
     ),
     Option("progress", bool, True, "Show what runs and how long it will take."),
+    Option(
+        "read_block_mb",
+        float,
+        64.0,
+        "The most memory that results read ahead may take, per model.",
+        unit="MB",
+        minimum=1,
+    ),
 )
+_NAMED = {option.name: option for option in BLOCK_OPTIONS}
 ENABLED = Option("enabled", bool, True, "False switches the plugin off.")
 _TRUE_WORDS = ("true", "yes", "on")
 ENABLED_WORDS = (*_TRUE_WORDS, "false", "no", "off", "")
-"""Texts that say whether a batch is enabled; any other means no, and is a slip."""
-_MISSING = object()
-
-
-def look_up(cfg: Any, path: tuple[str, ...]) -> Any:
-    """The value at ``path`` in nested mappings, or a marker that is not None."""
-    for key in path:
-        if not isinstance(cfg, Mapping) or key not in cfg:
-            return _MISSING
-        cfg = cfg[key]
-    return cfg
+"""Texts that say whether a batch is enabled; any other means no, and is a typo."""
+MOVED = {("result-extraction", "block_mb"): (*BLOCK, "read_block_mb")}
+"""Options of plugins that have become options of the core."""
 
 
 def is_enabled(cfg: Any) -> bool:
@@ -71,7 +71,7 @@ def is_enabled(cfg: Any) -> bool:
     value = look_up(cfg, (*BLOCK, "enabled"))
     if isinstance(value, str):
         return value.strip().lower() in _TRUE_WORDS
-    return value is not _MISSING and bool(value)
+    return value is not MISSING and bool(value)
 
 
 def switched_off(cfg: Any) -> frozenset[str]:
@@ -95,138 +95,88 @@ def read_settings(cfg: Any, plugins: Mapping[str, PluginOptions | None]) -> Sett
     """
     reader = _Reader(cfg, plugins)
     settings = reader.settings()
-    source = source_file(cfg)
+    if not reader.faults and not settings.enabled:
+        return settings
+    places = Places(cfg)
     if reader.faults:
-        sentences = (
-            f"{'.'.join(path)}{_place(cfg, path)} {fault}" for path, fault in reader.faults
-        )
-        raise SettingsError([*sentences], source)
-    if source is not None and settings.enabled:
-        _warn_of_repeated_keys(source)
+        faults = [
+            f"{'.'.join(map(str, key))}{places.of(key)} {said}" for key, said in reader.faults
+        ]
+        raise SettingsError(faults, places.source)
+    places.warn_of_repeated_keys(BLOCK)
     return settings
-
-
-def _place(cfg: Any, path: tuple[str, ...]) -> str:
-    """Where the value at ``path`` comes from: the user's file, one below it, or an argument."""
-    from digitalmodel_optimizer.config.yaml_lines import holds, line_of, readable
-
-    source, value = source_file(cfg), look_up(cfg, path)
-    if source is None or not readable(source):
-        return ""
-    for file in (source, *_files_below(cfg)):
-        if holds(file, path, value):
-            return f" (line {line_of(file, path)}{'' if file == source else f' of {file}'})"
-    return " (given by an argument)"
-
-
-def _files_below(cfg: Any) -> Iterator[str]:
-    """The base configuration that the host merged under the user's file; the one named in it."""
-    named = look_up(cfg, ("default_yaml",))
-    if isinstance(named, str):
-        yield named
-    basename = look_up(cfg, ("basename",))
-    basename = look_up(cfg, ("meta", "basename")) if basename is _MISSING else basename
-    base = find_base(basename) if isinstance(basename, str) else None
-    if base is not None:
-        yield os.fspath(base)
-
-
-def _warn_of_repeated_keys(source: str) -> None:
-    from digitalmodel_optimizer.config.yaml_lines import repeated
-
-    for path, lines in repeated(source, BLOCK):
-        listed = f"{', '.join(map(str, lines[:-1]))} and {lines[-1]}"
-        warnings.warn(
-            f"{source}: {'.'.join(path)} stands on lines {listed}; the engine takes the last",
-            OptimizerWarning,
-            stacklevel=3,
-        )
-
-
-def source_file(cfg: Any) -> str | None:
-    """The user's YAML file, as the engine noted it."""
-    name = look_up(cfg, ("Analysis", "CustomInputFile"))
-    return os.fspath(name) if isinstance(name, (str, os.PathLike)) else None
 
 
 class _Reader:
     def __init__(self, cfg: Any, plugins: Mapping[str, PluginOptions | None]) -> None:
         self.cfg = cfg
         self.plugins = plugins
-        self.faults: list[tuple[tuple[str, ...], str]] = []
+        self.faults: list[tuple[Key, str]] = []
 
     def settings(self) -> Settings:
         block = look_up(self.cfg, BLOCK)
         block = block if isinstance(block, Mapping) else {}
         self._refuse_near_misses(block)
-        for option in BLOCK_OPTIONS:
-            if option.name in ("use_processes", "progress") and option.name in block:
-                self._check((*BLOCK, option.name), option, block[option.name])
+        timeout_s = self._option(block, "timeout_per_file")
         options, blocked = self._plugin_options(block.get("plugins"))
         reports = look_up(self.cfg, ("parallel_processing", "save_error_reports"))
         return Settings(
             enabled=is_enabled(self.cfg),
             ceiling=self._ceiling(),
-            use_processes=block.get("use_processes", True) is not False,
-            timeout_per_file_s=self._timeout(),
+            use_processes=self._option(block, "use_processes"),
+            timeout_per_file_s=None if timeout_s is None else float(timeout_s),
             save_error_reports=reports is not False,
-            progress=block.get("progress", True) is not False,
+            progress=self._option(block, "progress"),
+            read_block_mb=float(self._option(block, "read_block_mb")),
             blocked=blocked | blocked_by_environment(),
             trace=bool(os.environ.get(TRACE_VARIABLE)),
             source=source_file(self.cfg),
             plugin_options=options,
         )
 
-    def _check(self, path: tuple[str, ...], option: Option, value: Any) -> bool:
+    def _check(self, path: Key, option: Option, value: Any) -> bool:
         fault = option.fault(value)
         if fault is not None:
             self.faults.append((path, fault))
         return fault is None
 
-    def _first(self, keys: tuple[tuple[str, ...], ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
-        for path in keys:
-            value = look_up(self.cfg, path)
-            if value is not _MISSING and value is not None:
-                yield path, value
+    def _option(self, block: Mapping[Any, Any], name: str) -> Any:
+        option = _NAMED[name]
+        value = block.get(name, option.default)
+        return value if self._check((*BLOCK, name), option, value) else option.default
 
     def _ceiling(self) -> int | None:
-        option = next(item for item in BLOCK_OPTIONS if item.name == "threads")
-        for path, given in self._first(CEILING_KEYS):
-            value = given
-            if path == ("workers",) and isinstance(value, str) and value.strip().isdigit():
+        for key in CEILING_KEYS:
+            value = look_up(self.cfg, key)
+            if value is MISSING or value is None:
+                continue
+            if key == ("workers",) and isinstance(value, str) and value.strip().isdigit():
                 value = int(value)  # the host's command line leaves a text behind
-            if not self._check(path, option, value) or value == AUTO:
-                return None
-            return int(value)
-        return None
-
-    def _timeout(self) -> float | None:
-        option = next(item for item in BLOCK_OPTIONS if item.name == "timeout_per_file")
-        for path, value in self._first(TIMEOUT_KEYS):
-            return float(value) if self._check(path, option, value) else None
+            usable = self._check(key, _NAMED["threads"], value) and value != AUTO
+            return int(value) if usable else None
         return None
 
     def _refuse_near_misses(self, block: Mapping[Any, Any]) -> None:
-        """A slip here would cost a night: no time limit, or more workers than there are licences.
+        """A typo here would cost a night: no time limit, or more workers than there are licences.
 
         Other keys of this block may be somebody else's and are left alone.
         """
-        known = [option.name for option in BLOCK_OPTIONS] + ["plugins"]
+        known = [*_NAMED, "plugins"]
         for key in block:
             near = difflib.get_close_matches(str(key), known, n=1, cutoff=0.8)
             if key not in known and near:
-                fault = f"is not read by anyone; did you mean {near[0]}?"
-                self.faults.append(((*BLOCK, str(key)), fault))
+                fault = f"is an unknown key; did you mean {near[0]}?"
+                self.faults.append(((*BLOCK, key), fault))
 
     def _plugin_options(self, block: Any) -> tuple[dict[str, Mapping[str, Any]], frozenset[str]]:
         path = (*BLOCK, "plugins")
         if block is not None and not isinstance(block, Mapping):
-            self.faults.append((path, f"takes a block of plugin names, not {block!r}"))
+            self.faults.append((path, f"must hold names of plugins (got {block!r})"))
             block = None
         block = block or {}
         for name in block:
             if name not in self.plugins:
-                self.faults.append(((*path, str(name)), _unknown(name, self.plugins, "plugin")))
+                self.faults.append(((*path, name), _unknown(name, self.plugins, "plugin")))
         values: dict[str, Mapping[str, Any]] = {}
         blocked = set()
         for name, declared in self.plugins.items():
@@ -238,9 +188,7 @@ class _Reader:
                 blocked.add(name)
         return values, frozenset(blocked)
 
-    def _options_of(
-        self, path: tuple[str, ...], declared: PluginOptions | None, given: Any
-    ) -> dict[str, Any]:
+    def _options_of(self, path: Key, declared: PluginOptions | None, given: Any) -> dict[str, Any]:
         options = {ENABLED.name: ENABLED}
         if declared is not None:
             options |= {option.name: option for option in declared.options}
@@ -248,12 +196,15 @@ class _Reader:
         if given is None:
             return values
         if not isinstance(given, Mapping):
-            self.faults.append((path, f"takes a block of options, not {given!r}"))
+            self.faults.append((path, f"must hold options (got {given!r})"))
             return values
         for key, value in given.items():
-            if key not in options:
+            moved = MOVED.get((path[-1], key))
+            if moved is not None:
+                self.faults.append(((*path, key), f"has moved to {'.'.join(moved)}"))
+            elif key not in options:
                 if declared is not None:
-                    self.faults.append(((*path, str(key)), _unknown(key, options, "option")))
+                    self.faults.append(((*path, key), _unknown(key, options, "option")))
             elif self._check((*path, key), options[key], value):
                 values[key] = value
         return values
@@ -262,5 +213,5 @@ class _Reader:
 def _unknown(name: Any, known: Mapping[str, Any], noun: str) -> str:
     near = difflib.get_close_matches(str(name), list(known), n=1)
     if near:
-        return f"is no {noun}; did you mean {near[0]}?"
-    return f"is no {noun}; there are {', '.join(known)}"
+        return f"is an unknown {noun}; did you mean {near[0]}?"
+    return f"is an unknown {noun}; choose from {', '.join(known)}"

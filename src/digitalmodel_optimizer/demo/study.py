@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from digitalmodel_optimizer.config.yaml_files import TEST_DATA
+from digitalmodel_optimizer.config.configuration import TEST_DATA
 from simulated_orcaflex import (
     CurrentDescription,
     EnvironmentDescription,

@@ -13,6 +13,8 @@ import threading
 from dataclasses import dataclass
 from typing import Any, TextIO
 
+from digitalmodel_optimizer.streams import TolerantStream
+
 _caught = threading.local()
 
 
@@ -29,9 +31,9 @@ class Message:
 class _CatchingStream(io.TextIOBase):
     """Writes to the list of the thread's file, or through where no file is being processed."""
 
-    def __init__(self, channel: str, through: TextIO) -> None:
+    def __init__(self, channel: str, through: TextIO | None) -> None:
         self.channel = channel
-        self.through = through
+        self.through = TolerantStream(through)
 
     def write(self, text: str) -> int:
         messages = getattr(_caught, "messages", None)
@@ -104,23 +106,14 @@ def say(messages: tuple[Message, ...]) -> None:
     loguru = _loguru()
     for message in messages:
         if message.channel == "output":
-            _write(sys.stdout, message.text)
+            TolerantStream(sys.stdout).write(message.text)
         elif message.channel == "error output":
-            _write(sys.stderr, message.text)
+            TolerantStream(sys.stderr).write(message.text)
         elif message.channel == "loguru" and loguru is not None:
             renamed = loguru.patch(_named(message.name))
             renamed.log(_loguru_level(loguru, message.level), "{}", message.text)
         else:
             logging.getLogger(message.name or "root").log(message.level, "%s", message.text)
-
-
-def _write(stream: TextIO, text: str) -> None:
-    """Print, whatever the stream can encode: a file's name must not end a batch."""
-    try:
-        stream.write(text)
-    except UnicodeEncodeError:
-        encoding = getattr(stream, "encoding", None) or "ascii"
-        stream.write(text.encode(encoding, "replace").decode(encoding))
 
 
 def _named(name: str) -> Any:

@@ -3,30 +3,14 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
+
+from digitalmodel_optimizer.streams import TolerantStream
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 PLAIN_WIDTH = 100
-
-
-class TolerantStream:
-    """A text stream to write to, for characters too that its encoding does not have."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-        self._write = stream.write
-        self.encoding = getattr(stream, "encoding", None) or "ascii"
-
-    def write(self, text: str) -> int:
-        try:
-            return self._write(text)
-        except UnicodeEncodeError:
-            return self._write(text.encode(self.encoding, "replace").decode(self.encoding))
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
 
 
 def make_console(stream: TextIO | None = None, width: int | None = None) -> Console | None:

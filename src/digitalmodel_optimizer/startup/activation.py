@@ -1,80 +1,85 @@
-"""Standing aside or standing in: what happens when the host is imported.
+"""What happens when the host is imported: its two entrances are wrapped, or nothing is touched.
 
-Nothing of the host is changed unless this process can be meant. Under ``python -m digitalmodel``
-the command line tells: its configuration is looked at first, and if it does not enable us, no
-attribute of the host is touched. In a script or a notebook a configuration may come later, so two
-functions get a wrapper that passes through: the engine's ``engine()`` and the post-process
-class's ``post_process()``. With ``DIGITALMODEL_OPTIMIZER=off`` none of this runs.
+Under ``python -m digitalmodel`` the command line tells: its configuration is looked at first, and
+if it does not enable the plugins, no attribute of the host is touched. In a script or a notebook a
+configuration may come later, so two functions get a wrapper that passes through: the host's
+``engine()`` and the post-process class's ``post_process()``. With ``DIGITALMODEL_OPTIMIZER=off``
+none of this runs.
 """
 
 from __future__ import annotations
 
-import sys
 import threading
 from types import ModuleType
 from typing import Any
 
 import wrapt
 
+from digitalmodel_optimizer.config.configuration import Configuration
 from digitalmodel_optimizer.config.settings import is_enabled
 from digitalmodel_optimizer.host.current import current
 from digitalmodel_optimizer.host.layouts import LAYOUTS, Layout, find_layout, host_version
 from digitalmodel_optimizer.host.modules import import_host
 from digitalmodel_optimizer.plugin import BatchReport, FilesFailedError, OptimizerError
 from digitalmodel_optimizer.report.warning_lines import print_warnings_in_a_line
-from digitalmodel_optimizer.startup.command_line import command_line_enables, is_host_command
+from digitalmodel_optimizer.startup.command_line import (
+    command_line_enables,
+    host_configuration,
+    is_host_command,
+)
+from digitalmodel_optimizer.streams import replace_missing, say
 
 INTERRUPTED_STATUS = 130
+OFF = "plugins are off for this run"
 _runs = threading.local()
 
 
 def host_is_being_imported() -> None:
     """Called once, before ``digitalmodel`` itself is executed."""
-    command = is_host_command()
-    if command and not command_line_enables():
-        _tell_of_a_slip()
+    if is_host_command() and not command_line_enables():
+        _report_typo()
         return
-    stand_in()
+    wrap_entrances()
 
 
-def _tell_of_a_slip() -> None:
-    """Whoever misspelled the key that enables us would wait a night to find out."""
-    from digitalmodel_optimizer.startup.typos import slip_on_the_command_line
+def _report_typo() -> None:
+    """Whoever misspelled the key that enables the plugins would wait a night to find out."""
+    from digitalmodel_optimizer.startup.typos import typo_on_command_line
 
-    slip = slip_on_the_command_line()
-    if slip is not None and sys.stderr is not None:
-        print(f"digitalmodel-optimizer: the engine runs untouched: {slip}", file=sys.stderr)
+    typo = typo_on_command_line()
+    if typo is not None:
+        say(f"{OFF}: {typo}")
 
 
-def stand_in() -> None:
-    """Arrange for the seams of the installed layout, where it is one that we know."""
+def wrap_entrances() -> None:
+    """Wrap the host's two entrances once they are imported, where its layout is known."""
     layout = find_layout()
     if layout is None:
-        _say_that_we_stand_aside()
+        _report_unknown_layout()
         return
     if is_host_command():
         print_warnings_in_a_line()
-        _get_ready(layout)
+        configuration = host_configuration()
+        if configuration is not None:  # and enabled
+            replace_missing()
+            _prewarm(layout, configuration)
     wrapt.register_post_import_hook(_wrapper_for(layout), layout.opp)
     wrapt.register_post_import_hook(_wrap_engine, layout.engine)
 
 
-def _get_ready(layout: Layout) -> None:
+def _prewarm(layout: Layout, configuration: Configuration) -> None:
     """Import now what the batch will need: the start of the process is the place for imports."""
-    from digitalmodel_optimizer.startup.prewarm import get_ready
+    from digitalmodel_optimizer.startup.prewarm import prewarm
 
-    get_ready(layout)
+    prewarm(layout, configuration)
 
 
-def _say_that_we_stand_aside() -> None:
+def _report_unknown_layout() -> None:
     """Under the host's command; a script that never enables us is not told anything."""
     if is_host_command():
         known = ", ".join(layout.versions for layout in LAYOUTS)
-        print(
-            f"digitalmodel-optimizer: digitalmodel {host_version() or '(unknown version)'} is not "
-            f"a layout that it knows ({known}); the engine runs untouched",
-            file=sys.stderr,
-        )
+        version = host_version() or "(unknown version)"
+        say(f"{OFF}: digitalmodel {version} has an unknown layout; known are {known}")
 
 
 def _wrapper_for(layout: Layout) -> Any:
@@ -87,15 +92,16 @@ def _wrapper_for(layout: Layout) -> Any:
             return wrapped(*args, **kwargs)
         from digitalmodel_optimizer.batch.entry import run_post_process
 
+        replace_missing()
         report = run_post_process(import_host(layout), instance, cfg)
-        _tell_failures(report)
-        return None
+        _report_failures(report)
+        return cfg if layout.returns_cfg else None
 
     return wrap
 
 
-def _tell_failures(report: BatchReport) -> None:
-    """Now, or when the engine has written its last output, if it is running above us."""
+def _report_failures(report: BatchReport) -> None:
+    """Now, or when the host has written its last output, if its ``engine()`` is running."""
     if not report.failed:
         return
     if getattr(_runs, "depth", 0):
@@ -127,12 +133,12 @@ def _run_engine(wrapped: Any, _instance: Any, args: Any, kwargs: Any) -> Any:
     except OptimizerError as error:
         if not is_host_command():
             raise
-        print(f"digitalmodel-optimizer: {error}", file=sys.stderr)
+        say(str(error))
         raise SystemExit(error.exit_status) from None
     except KeyboardInterrupt:
         if not is_host_command():
             raise
-        print("digitalmodel-optimizer: interrupted", file=sys.stderr)
+        say("interrupted")
         raise SystemExit(INTERRUPTED_STATUS) from None
     finally:
         _runs.depth -= 1

@@ -12,59 +12,59 @@ from pathlib import Path
 from typing import Any
 
 from digitalmodel_optimizer.config.settings import BLOCK, ENABLED_WORDS
-from digitalmodel_optimizer.startup.command_line import host_arguments, parsed_file
+from digitalmodel_optimizer.config.user_yaml import Key, YamlText, read_yaml
+from digitalmodel_optimizer.plugin import OptimizerError
+from digitalmodel_optimizer.startup.command_line import host_arguments
 
 _KEYS = re.compile(rb"([A-Za-z_]+)[\"']?\s*:")
 _CLOSE = 0.8
 _ENABLED = "enabled"
 
 
-def slip_on_the_command_line() -> str | None:
-    """:func:`slip_in` for the file that the host's command names."""
+def typo_on_command_line() -> str | None:
+    """:func:`find_typo` for the file that the host's command names."""
     arguments = host_arguments()
-    return slip_in(Path(arguments[0])) if arguments else None
+    return find_typo(Path(arguments[0])) if arguments else None
 
 
-def slip_in(path: Path) -> str | None:
+def find_typo(path: Path) -> str | None:
     """What in ``path`` looks like ``orcaflex.parallel.enabled`` and is not, as a sentence."""
-    found = _find(path)
+    try:
+        text = read_yaml(path)
+        found = _find(text.content) if _worth_parsing(text) else None
+    except OptimizerError:
+        return None
     if found is None:
         return None
-    from digitalmodel_optimizer.config.yaml_lines import line_of
-
     key, said = found
-    return f"{path}: {'.'.join(key)} (line {line_of(str(path), key)}) {said}"
+    place = text.place_of(key)
+    line = f" (line {place.line})" if place else ""
+    return f"{path}: {'.'.join(key)}{line} {said}"
 
 
-def _find(path: Path) -> tuple[tuple[str, ...], str] | None:
+def _find(cfg: Mapping[Any, Any]) -> tuple[Key, str] | None:
     root, name = BLOCK
-    if not _worth_parsing(path):
+    parent = cfg.get(root)
+    if not isinstance(parent, Mapping):
         return None
-    cfg = parsed_file(path)
-    engine = cfg.get(root) if isinstance(cfg, Mapping) else None
-    if not isinstance(engine, Mapping):
-        return None
-    if name not in engine:
-        near = _near(name, (key for key, value in engine.items() if _would_enable(value)))
-        return None if near is None else ((root, near), _unread(name))
-    block = engine[name]
+    if name not in parent:
+        near = _near(name, (key for key, value in parent.items() if _would_enable(value)))
+        return None if near is None else ((root, near), _unknown(name))
+    block = parent[name]
     if not isinstance(block, Mapping):
         return None
     if _ENABLED not in block:
         near = _near(_ENABLED, block)
-        return None if near is None else ((*BLOCK, near), _unread(_ENABLED))
+        return None if near is None else ((*BLOCK, near), _unknown(_ENABLED))
     value = block[_ENABLED]
     if isinstance(value, str) and value.strip().lower() not in ENABLED_WORDS:
-        return (*BLOCK, _ENABLED), f"takes True or False, not {value!r}"
+        return (*BLOCK, _ENABLED), f"must be True or False (got {value!r})"
     return None
 
 
-def _worth_parsing(path: Path) -> bool:
+def _worth_parsing(text: YamlText) -> bool:
     """Whether any key is like one of ours; a look at the text, since most files have none."""
-    try:
-        content = path.read_bytes()
-    except OSError:
-        return False
+    ((_, content),) = text.files
     if BLOCK[0].encode() not in content:
         return False
     keys = {key.decode("ascii") for key in _KEYS.findall(content)}
@@ -80,5 +80,5 @@ def _would_enable(value: Any) -> bool:
     return isinstance(value, Mapping) and bool(value.get(_ENABLED))
 
 
-def _unread(wanted: str) -> str:
-    return f"is not read by anyone; did you mean {wanted}?"
+def _unknown(wanted: str) -> str:
+    return f"is an unknown key; did you mean {wanted}?"
