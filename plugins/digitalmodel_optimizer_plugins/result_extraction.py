@@ -11,7 +11,7 @@ answered.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ from digitalmodel_optimizer.plugin import (
 )
 
 NAME = "result-extraction"
+_LICENSING_ERROR = 25  # of OrcFxAPI's StatusCode
 
 
 @hookimpl
@@ -33,14 +34,6 @@ def optimizer_options() -> PluginOptions:
     return PluginOptions(
         "Reads all columns of a model in few native calls.",
         (
-            Option(
-                "block_mb",
-                float,
-                64,
-                "The most memory that results read ahead may take, per model.",
-                unit="MB",
-                minimum=1,
-            ),
             Option(
                 "verify",
                 bool,
@@ -91,30 +84,43 @@ def _read(requests: Sequence[Request]) -> list[Any]:
         return [_alone(requests[0])]
     import OrcFxAPI
 
-    try:
+    def at_once() -> Any:
         specifications = [
             OrcFxAPI.TimeHistorySpecification(
                 request.model_object, request.variable, request.object_extra
             )
             for request in requests
         ]
-        table = OrcFxAPI.GetMultipleTimeHistories(specifications, requests[0].period)
-        if table.ndim != 2 or table.shape[1] != len(requests):
-            raise ValueError(f"shape {table.shape} for {len(requests)} requests")
-    except Exception:
+        return OrcFxAPI.GetMultipleTimeHistories(specifications, requests[0].period)
+
+    table = _answer(at_once)
+    if getattr(table, "shape", ())[1:] != (len(requests),):
         half = len(requests) // 2
         return _read(requests[:half]) + _read(requests[half:])
     # (samples, requests) -> one contiguous array per request, as TimeHistory returns them
     return list(np.ascontiguousarray(table.T))
 
 
-def _alone(request: Request) -> Any:
+def _answer(ask: Callable[..., Any], *arguments: Any) -> Any:
+    """What ``ask`` returns, None where it fails.
+
+    A lost licence or a lack of memory is not the question's fault: no other question would fare
+    better, so it goes through, and the core tries the whole file again.
+    """
     try:
-        return request.model_object.TimeHistory(
-            request.variable, request.period, request.object_extra
-        )
-    except Exception:
+        return ask(*arguments)
+    except MemoryError:
+        raise
+    except Exception as error:
+        if getattr(error, "status", None) == _LICENSING_ERROR:
+            raise
         return None
+
+
+def _alone(request: Request) -> Any:
+    return _answer(
+        request.model_object.TimeHistory, request.variable, request.period, request.object_extra
+    )
 
 
 def _agrees(requests: Sequence[Request], answers: Sequence[Any]) -> bool:
@@ -148,10 +154,7 @@ def _is_static(period: Any) -> bool:
 
 def _static_result(request: Request) -> Any:
     """As a history of one sample; None where it is no float."""
-    try:
-        value = request.model_object.StaticResult(request.variable, request.object_extra)
-    except Exception:
-        return None
+    value = _answer(request.model_object.StaticResult, request.variable, request.object_extra)
     return np.array([value]) if isinstance(value, float) else None
 
 
@@ -160,23 +163,17 @@ def _names_a_variable(request: Request) -> bool:
     identify = getattr(request.model_object, "varID", None)
     if identify is None:  # this provider has no identifiers
         return True
-    try:
-        identify(request.variable)
-    except Exception:
-        return False
-    return True
+    return _answer(lambda: identify(request.variable) or True) is not None
 
 
 def _range_graph(request: Request) -> Any:
-    try:
-        return request.model_object.RangeGraph(
-            request.variable,
-            request.period,
-            request.object_extra,
-            request.arclength_range,
-        )
-    except Exception:
-        return None
+    return _answer(
+        request.model_object.RangeGraph,
+        request.variable,
+        request.period,
+        request.object_extra,
+        request.arclength_range,
+    )
 
 
 def _period_key(period: Any) -> Hashable:

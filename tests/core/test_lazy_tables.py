@@ -15,7 +15,7 @@ pandas = pytest.importorskip("pandas")
 numpy = pytest.importorskip("numpy")
 
 from digitalmodel_optimizer.file.context import FileContext
-from digitalmodel_optimizer.tables.lazy_table import genuine
+from digitalmodel_optimizer.tables.lazy_table import materialize
 from digitalmodel_optimizer.tables.merge import _joined, _runs
 from digitalmodel_optimizer.tables.row_tables import OneRow, PandasOfRows, plain_tables
 from digitalmodel_optimizer.tables.scratch_tables import (
@@ -65,8 +65,8 @@ def test_a_row_has_the_types_that_pandas_gives_it(row: list[Any], added: dict[st
     expected = filled(pandas, row, added)
     with context():
         found = filled(PandasOfRows(pandas), row, added)
-    assert_same(genuine(pickle.loads(pickle.dumps(found))), expected)
-    assert_same(genuine(copy.deepcopy(found)), expected)
+    assert_same(materialize(pickle.loads(pickle.dumps(found))), expected)
+    assert_same(materialize(copy.deepcopy(found)), expected)
 
 
 @given(
@@ -213,7 +213,7 @@ def test_a_table_to_look_through_gives_each_column_once_and_as_it_stands() -> No
     assert seen["b"] is not before
     assert seen["b"].dtype == table["b"].dtype == pandas.to_datetime(before).dtype
     pandas.testing.assert_frame_equal(seen[["a"]], table[["a"]])
-    assert genuine(seen) is table
+    assert materialize(seen) is table
 
 
 def test_statistics_are_those_of_the_engine_and_leave_the_same_table(

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from digitalmodel_optimizer.file.context import FileContext
-from digitalmodel_optimizer.file.keys import NotUnderstoodError, freeze
+from digitalmodel_optimizer.file.keys import UncacheableArgumentError, freeze
 from digitalmodel_optimizer.file.native_threads import OrcFxAPIOfThread
 from digitalmodel_optimizer.file.proxies import ModelProxy
 from digitalmodel_optimizer.file.unit import BatchFiles, Unit
@@ -55,9 +55,9 @@ class Colour(enum.Enum):
     ids=["slots", "slots below", "c", "class", "function", "dict"],
 )
 def test_objects_with_more_than_their_dict_are_not_understood(value: Any) -> None:
-    with pytest.raises(NotUnderstoodError):
+    with pytest.raises(UncacheableArgumentError):
         freeze(value)
-    with pytest.raises(NotUnderstoodError):
+    with pytest.raises(UncacheableArgumentError):
         freeze(SimpleNamespace(inner=value))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from digitalmodel_optimizer.file.keys import Freezer, NotUnderstoodError, freeze
+from digitalmodel_optimizer.file.keys import Freezer, UncacheableArgumentError, freeze
 from digitalmodel_optimizer.file.reader import MISS, ResultReader, request_key
 from digitalmodel_optimizer.plugin import Request, RequestKind
 
@@ -36,9 +36,9 @@ def test_truth_is_not_the_number_one_and_a_tuple_is_no_list() -> None:
 
 
 def test_what_is_not_understood_is_said_to_be_so() -> None:
-    with pytest.raises(NotUnderstoodError, match="object"):
+    with pytest.raises(UncacheableArgumentError, match="object"):
         freeze([object()])
-    with pytest.raises(NotUnderstoodError):
+    with pytest.raises(UncacheableArgumentError):
         request_key(Freezer(), RequestKind.TIME_HISTORY, 1, ["X", "Y"], None, None)
 
 

@@ -1,9 +1,11 @@
-"""Peeking at the command line, catching what the engine says, placeholders for unused imports."""
+"""Catching what the engine says, placeholders for unused imports."""
 
 from __future__ import annotations
 
+import errno
 import io
 import logging
+import os
 import pickle
 import sys
 import threading
@@ -12,87 +14,11 @@ from pathlib import Path
 import pytest
 
 from digitalmodel_optimizer.file import messages
-from digitalmodel_optimizer.file.failures import describe, kind_of
+from digitalmodel_optimizer.file.failures import describe, described_by, kind_of
 from digitalmodel_optimizer.file.messages import Message, catching, joined, say
 from digitalmodel_optimizer.host import lean_imports
 from digitalmodel_optimizer.plugin import ErrorKind
-from digitalmodel_optimizer.startup.command_line import command_line_enables, is_host_command
-
-
-@pytest.fixture
-def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working folder, and ``python -m digitalmodel run.yml`` as this process's command line."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "orig_argv", ["python", "-m", "digitalmodel", "run.yml"])
-    return tmp_path
-
-
-@pytest.mark.parametrize(
-    ("words", "expected"),
-    [
-        (["python", "-m", "digitalmodel", "x.yml"], True),
-        (["python", "-X", "dev", "-m", "digitalmodel"], True),
-        (["python", "-mdigitalmodel", "x.yml"], True),
-        (["python", "-um", "digitalmodel", "x.yml"], True),
-        (["python", "-Bumdigitalmodel", "x.yml"], True),
-        (["python", "-m", "digitalmodels", "x.yml"], False),
-        (["python", "-c", "m", "digitalmodel"], False),
-        (["python", "script.py", "digitalmodel"], False),
-        (["python", "-m", "pytest"], False),
-        (["python", "-c", "import digitalmodel"], False),
-    ],
-)
-def test_which_processes_are_the_hosts_command(
-    monkeypatch: pytest.MonkeyPatch, words: list[str], expected: bool
-) -> None:
-    monkeypatch.setattr(sys, "orig_argv", words)
-    assert is_host_command() is expected
-
-
-ENABLED = "orcaflex:\n  parallel:\n    enabled: {}\n"
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        (ENABLED.format("True"), True),
-        (ENABLED.format("False"), False),
-        ("orcaflex: {parallel: {enabled: yes}}", True),
-        ("meta: {basename: orcaflex}", False),
-        ("parallel: [unclosed", True),  # the host will say what is wrong with it
-        ("parallel: 2024-99-99", True),
-        ("a: &x {enabled: true}\norcaflex:\n  parallel: *x\n", True),
-        ("\ufefforcaflex: {parallel: {enabled: true}}", True),
-        ("", False),
-    ],
-)
-def test_the_users_file_tells_whether_a_run_can_be_enabled(
-    command: Path, text: str, expected: bool
-) -> None:
-    (command / "run.yml").write_text(text, encoding="utf-8")
-    assert command_line_enables() is expected
-
-
-def test_so_do_the_file_it_names_and_the_base_configuration(command: Path) -> None:
-    assert not command_line_enables()
-    (command / "run.yml").write_text("default_yaml: other.yml\n")
-    assert not command_line_enables()
-    (command / "other.yml").write_text(ENABLED.format("True"))
-    assert command_line_enables()
-    (command / "run.yml").write_text("a: 1\n")
-    base = command / "src" / "digitalmodel" / "tests" / "test_data" / "orcaflex.yml"
-    base.parent.mkdir(parents=True)
-    base.write_text(ENABLED.format("True"))
-    assert command_line_enables()
-
-
-@pytest.mark.parametrize(
-    "argument", ["{'orcaflex': {'parallel': {'enabled': True}}}", "parallel.enabled=True"]
-)
-def test_so_may_an_argument(command: Path, monkeypatch: pytest.MonkeyPatch, argument: str) -> None:
-    (command / "run.yml").write_text(ENABLED.format("False"))
-    monkeypatch.setattr(sys, "orig_argv", [*sys.orig_argv, "--orcaflex", argument])
-    assert command_line_enables()
+from digitalmodel_optimizer.tables.staged import StagedTables
 
 
 def test_pieces_of_one_stream_are_joined_and_others_keep_their_places() -> None:
@@ -183,8 +109,8 @@ def test_a_module_that_is_loaded_already_stays(heavy: str) -> None:
 
 
 class NativeError(Exception):
-    def __init__(self, status: int) -> None:
-        super().__init__(f"Error code: {status}\n\nand   more")
+    def __init__(self, status: int, text: str = "and   more") -> None:
+        super().__init__(f"Error code: {status}\n\n{text}")
         self.status = status
 
 
@@ -196,13 +122,70 @@ class NativeError(Exception):
         (NativeError(25), ErrorKind.LICENCE),
         (NativeError(67), ErrorKind.NOT_A_SIMULATION),
         (NativeError(1), ErrorKind.ENGINE),
-        (FileNotFoundError("x"), ErrorKind.MISSING),
-        (PermissionError("x"), ErrorKind.UNREADABLE),
+        (FileNotFoundError(2, "", "sim/case.sim"), ErrorKind.MISSING),
+        (PermissionError(13, "", "sim/../sim/case.sim"), ErrorKind.UNREADABLE),
+        (OSError(5, "", "sim/case.sim"), ErrorKind.UNREADABLE),
+        (PermissionError(13, "", "results/staging/1-1"), ErrorKind.OUTPUT),
+        (FileNotFoundError(2, "", "results/a.csv"), ErrorKind.OUTPUT),
+        (PermissionError(13, "", "results of others/a.csv"), ErrorKind.ENGINE),
+        (FileNotFoundError(2, "", "sim/wind.csv"), ErrorKind.ENGINE),
+        (FileNotFoundError("x"), ErrorKind.ENGINE),
+        (PermissionError(13, "", 3), ErrorKind.ENGINE),
+        (MemoryError(), ErrorKind.MEMORY),
+        (OSError(12, "Cannot allocate memory"), ErrorKind.MEMORY),
+        (NativeError(20, "Out of memory"), ErrorKind.MEMORY),
+        (ValueError("ran out of memory of the past"), ErrorKind.ENGINE),
         (KeyError("x"), ErrorKind.ENGINE),
+        (OSError(errno.ENOSPC, "full"), ErrorKind.DISK_FULL),
+        (OSError(errno.EROFS, "read-only"), ErrorKind.DISK_FULL),
+        (OSError(errno.ENAMETOOLONG, "long"), ErrorKind.ENGINE),
     ],
 )
 def test_what_kind_of_failure_an_exception_is(error: Exception, kind: ErrorKind) -> None:
-    assert kind_of(error) is kind
+    assert kind_of(error, "sim/case.sim", "results") is kind
+
+
+@pytest.mark.parametrize(
+    ("inner", "kind"),
+    [
+        (MemoryError(), ErrorKind.MEMORY),
+        (NativeError(25), ErrorKind.LICENCE),
+        (NativeError(7), ErrorKind.ENGINE),
+    ],
+)
+def test_what_an_error_follows_from_counts_where_it_may_pass(
+    inner: Exception, kind: ErrorKind
+) -> None:
+    stumble = KeyError("the host stumbles over what it lacks")
+    stumble.__context__ = inner
+    assert kind_of(stumble) is kind
+
+
+def test_an_error_that_the_engine_kept_as_text_may_be_a_lack_of_memory() -> None:
+    for last, kind in (
+        ("MemoryError", ErrorKind.MEMORY),
+        ("numpy.core._exceptions._ArrayMemoryError: Unable to allocate", ErrorKind.MEMORY),
+        ("KeyError: 'MemoryError'", ErrorKind.ENGINE),
+    ):
+        told = described_by(f"Traceback (most recent call last):\n  File\n{last}\n")
+        assert told is not None
+        assert told.kind is kind
+
+
+@pytest.mark.parametrize(
+    ("last", "kind"),
+    [
+        (f"OSError: [Errno {errno.ENOSPC}] No space left on device", ErrorKind.DISK_FULL),
+        (f"OSError: [Errno {errno.EIO}] Input/output error", ErrorKind.ENGINE),
+        ("KeyError: 'x'", ErrorKind.ENGINE),
+    ],
+)
+def test_a_full_disk_is_known_by_the_traceback_that_the_engine_keeps(
+    last: str, kind: ErrorKind
+) -> None:
+    error = described_by(f"Traceback (most recent call last):\n  ...\n{last}\n")
+    assert error is not None
+    assert (error.kind, error.message) == (kind, last)
 
 
 def test_an_error_becomes_text_that_holds_nothing_alive() -> None:
@@ -224,3 +207,15 @@ def test_what_a_console_cannot_print_is_said_as_well_as_it_can(
     say((Message("output", "Post-processing file: sim/case_\u03a9.sim\n"),))
     console.flush()
     assert written.getvalue().rstrip() == b"Post-processing file: sim/case_?.sim"
+
+
+def test_a_label_that_leads_out_of_the_staging_folder_is_refused_before_anything_is_written(
+    tmp_path: Path,
+) -> None:
+    """Windows takes ``..`` as written, whatever stands before it."""
+    staging = str(tmp_path / "0-1")
+    tables = StagedTables(staging, str(tmp_path))
+    assert tables.holds(os.path.join(staging, "case_motions.csv"))
+    assert not tables.holds(str(tmp_path / "elsewhere.csv"))
+    with pytest.raises(OSError, match="rename the group"):
+        tables.holds(os.path.join(staging, "case_/../../evil.csv"))

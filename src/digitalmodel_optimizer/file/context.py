@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 import sys
 import threading
 import time
@@ -12,10 +11,11 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-from digitalmodel_optimizer.file.failures import describe
+from digitalmodel_optimizer.file.failures import PASSING_KINDS, describe, kind_of
 from digitalmodel_optimizer.file.proxies import MakeReader, ModelProxy
 from digitalmodel_optimizer.host.current import set_current
 from digitalmodel_optimizer.plugin import FileError, FileTask, Settings
+from digitalmodel_optimizer.tables.staged import StagedTables
 
 _one_collects = threading.Lock()
 
@@ -39,11 +39,13 @@ class FileContext:
         hook: Any,
         staging: str,
         make_reader: MakeReader | None,
+        results: str = "",
     ) -> None:
         self.task = task
         self.settings = settings
         self.hook = hook
-        self.staging = staging
+        self.results = results
+        self.tables = StagedTables(staging, results)
         self.make_reader = make_reader
         self.static_state: Any = None
         self.model: ModelProxy | None = None
@@ -53,20 +55,22 @@ class FileContext:
         self.summary: Any = None
         self.linked: Any = None
         self.load_error: FileError | None = None
+        self.passing_error: FileError | None = None
         self.engine_error: FileError | None = None
         self.engine_trace = ""
         self.engine_load: Callable[[], Any] | None = None
         self.native_threads = 0
         self.load_s = 0.0
         self.read_s = 0.0
-        self.tables: list[str] = []
         self.warnings: list[str] = []
 
     def __enter__(self) -> FileContext:
         set_current(self)
+        self.tables.__enter__()
         return self
 
     def __exit__(self, *exc_info: object) -> None:
+        self.tables.__exit__()
         set_current(None)
         self.release()
 
@@ -97,7 +101,7 @@ class FileContext:
                 settings=self.settings,
             )
         except Exception as error:
-            self.load_error = describe(error)
+            self.load_error = self.describe(error)
             traceback.clear_frames(error.__traceback__)  # they hold the model that was not loaded
             raise
         finally:
@@ -105,14 +109,20 @@ class FileContext:
             self.load_s += time.perf_counter() - start
         self.load_error = None
         self.static_state = _static_state()
-        self.model = ModelProxy(model, self.static_state, self.make_reader)
+        self.model = ModelProxy(model, self.static_state, self.make_reader, self.note)
         return self.model
 
-    def holds(self, path: object) -> bool:
-        """Whether ``path`` is an output of this file, in its staging folder."""
-        return isinstance(path, (str, os.PathLike)) and str(os.fspath(path)).startswith(
-            self.staging
-        )
+    def describe(self, error: BaseException) -> FileError:
+        """``error`` as that of this file."""
+        return describe(error, self.task.file.path, self.results)
+
+    def note(self, error: Exception) -> None:
+        """Keep an error that the host may swallow, if it says nothing about the file.
+
+        Where a licence or memory is lacking, the host leaves cells empty and goes on.
+        """
+        if self.passing_error is None and kind_of(error) in PASSING_KINDS:
+            self.passing_error = self.describe(error)
 
     def release(self) -> None:
         """Destroy the model now, on this thread, whoever may still hold the proxy."""

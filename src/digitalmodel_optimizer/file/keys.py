@@ -3,7 +3,7 @@
 Two requests are the same result when object, variable, period, object extra and range are equal
 field by field. OrcFxAPI passes periods and extras as ctypes structures, plain numbers or
 sequences; another provider may pass plain objects of classes of its own. Whatever else there may
-be is "not understood" and never cached.
+be cannot be cached.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ _PLAIN = (str, bytes, int, float, type(None))
 _POINTERS = (ctypes.c_char_p, ctypes.c_wchar_p, ctypes.c_void_p)
 
 
-class NotUnderstoodError(Exception):
+class UncacheableArgumentError(Exception):
     """An argument that cannot be compared by value."""
 
 
 class Freezer:
     """Makes hashable images of arguments; remembers those of structures that it has seen.
 
-    The engine hands over the same structure twice, when its columns are foreseen and when it
+    The engine hands over the same structure twice, when its columns are planned and when it
     asks. A structure is recognised by identity and by its bytes, so a changed one is read anew.
     """
 
@@ -34,7 +34,10 @@ class Freezer:
         self._seen: dict[int, tuple[Any, bytes, Hashable]] = {}
 
     def freeze(self, value: Any) -> Hashable:
-        """A hashable image of ``value``; :class:`NotUnderstoodError` if its meaning is unclear."""
+        """A hashable image of ``value``.
+
+        :raises UncacheableArgumentError: its meaning is unclear.
+        """
         if not isinstance(value, ctypes.Structure):
             return freeze(value)
         seen = self._seen.get(id(value))
@@ -63,7 +66,7 @@ def freeze(value: Any) -> Hashable:
     kind: type = type(value)
     if _is_plain_object(kind):
         return (kind, *((name, freeze(item)) for name, item in sorted(vars(value).items())))
-    raise NotUnderstoodError(kind.__name__)
+    raise UncacheableArgumentError(kind.__name__)
 
 
 class _Plain:

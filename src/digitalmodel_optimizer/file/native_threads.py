@@ -23,11 +23,11 @@ class OrcFxAPIOfThread(wrapt.ObjectProxy):  # type: ignore[misc,type-arg,unused-
 
     @property
     def Model(self) -> Any:  # noqa: N802 - OrcFxAPI's name
-        genuine = self.__wrapped__.Model
+        model = self.__wrapped__.Model
         context = current()
-        if context is None or context.native_threads <= 0 or not _takes_threads(genuine):
-            return genuine
-        return partial(genuine, threadCount=context.native_threads)
+        if context is None or context.native_threads <= 0 or not _takes_threads(model):
+            return model
+        return partial(model, threadCount=context.native_threads)
 
 
 @cache

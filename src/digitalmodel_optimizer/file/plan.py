@@ -1,64 +1,39 @@
-"""Foreseeing what the engine will ask a model for, from the columns of its configuration.
+"""Planning what the engine will ask a model for, from the columns of its configuration.
 
 Each column is put through the engine's own ``get_orcaflex_objects``, which gives object, period,
 object extra and range; the answer is kept for the moment when the engine asks for it itself. A
-column that cannot be foreseen is left to the engine.
+column that cannot be planned is left to the engine.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable
 from typing import Any
 
 from digitalmodel_optimizer.file.context import FileContext
-from digitalmodel_optimizer.file.keys import NotUnderstoodError
+from digitalmodel_optimizer.file.keys import UncacheableArgumentError
 from digitalmodel_optimizer.file.reader import request_key
+from digitalmodel_optimizer.host.config import (
+    RANGE_GRAPH,
+    READ_AS_SERIES,
+    STATIC_RESULT,
+    TIME_HISTORY,
+    HostConfig,
+    column_key,
+    object_name,
+    with_closed_period,
+)
 from digitalmodel_optimizer.plugin import Request, RequestKind
 
-TIME_HISTORY = ("TimeHistory",)
-STATIC_RESULT = ("Static Result", "StaticResult")
-RANGE_GRAPH = ("Range Graph",)
 GetObjects = Callable[[Any, Any], tuple[Any, ...]]
-
-
-def column_key(column: Any) -> Hashable:
-    """A column as it stands now: the engine changes a column's period between two questions."""
-    period = column.get("SimulationPeriod")
-    return (id(column), tuple(period) if isinstance(period, list) else period)
-
-
-# What a time-series column is read by, whatever command it names.
-SERIES = "time series"
-
-
-def columns_to_read(cfg: Any) -> Iterator[tuple[str, Any]]:
-    """(command, column) of every summary and time-series column that this batch asks for."""
-    wanted = cfg["orcaflex"]["postprocess"]
-    if _flag(wanted, "summary"):
-        for column in _columns(cfg, "summary_settings"):
-            yield str(column.get("Command")), column
-    if _flag(wanted, "time_series") and cfg.get("time_series_settings", {}).get("data"):
-        for column in _columns(cfg, "time_series_settings"):
-            yield SERIES, column
-
-
-def _flag(wanted: Any, name: str) -> bool:
-    part = wanted.get(name)
-    return isinstance(part, Mapping) and bool(part.get("flag"))
-
-
-def _columns(cfg: Any, section: str) -> Iterator[Any]:
-    for group in (cfg.get(section) or {}).get("groups") or ():
-        for column in group.get("Columns") or ():
-            if isinstance(column, Mapping):
-                yield column
+_PLANNED = (READ_AS_SERIES, *TIME_HISTORY, *STATIC_RESULT, *RANGE_GRAPH)
 
 
 def objects_lacking(model: Any, cfg: Any) -> list[str]:
     """Names of the objects that columns ask for and ``model`` does not have."""
     lacking: dict[str, None] = {}
-    for _, column in columns_to_read(cfg):
-        name = column.get("ObjectName")
+    for _, _, column in HostConfig(cfg).columns_to_read():
+        name = object_name(column)
         try:
             model[name]
         except Exception:  # of whatever kind the binding's is
@@ -71,11 +46,11 @@ def plan_requests(
 ) -> list[tuple[Hashable, Request]]:
     """The requests of one file in the order of its columns, with their keys."""
     plan: list[tuple[Hashable, Request]] = []
-    for command, column in columns_to_read(cfg):
-        if command not in (SERIES, *TIME_HISTORY, *STATIC_RESULT, *RANGE_GRAPH):
+    for command, _, column in HostConfig(cfg).columns_to_read():
+        if command not in _PLANNED:
             continue
         try:
-            entry = _foresee(context, command, column, get_objects)
+            entry = _planned(context, command, column, get_objects)
         except Exception:  # the engine will meet the same error, and it is the engine's to tell
             continue
         if entry is not None:
@@ -83,10 +58,12 @@ def plan_requests(
     return plan
 
 
-def _foresee(
+def _planned(
     context: FileContext, command: str, column: Any, get_objects: GetObjects
 ) -> tuple[Hashable, Request] | None:
-    asked = _with_closed_period(column, context.model_dict) if command == SERIES else column
+    asked = column
+    if command == READ_AS_SERIES:
+        asked = with_closed_period(column, context.model_dict["stop_time"])
     parts = get_objects(context.model_dict, asked)
     owner, period, arclength_range, extra, variable = parts[:5]
     context.column_memo[(id(column), column_key(asked)[1])] = parts  # type: ignore[index]
@@ -103,14 +80,6 @@ def _foresee(
     assert context.model is not None
     try:
         key = request_key(context.model._self_freezer, kind, id(owner), *asked_for)
-    except NotUnderstoodError:
+    except UncacheableArgumentError:
         return None
     return key, Request(kind, owner.__wrapped__, *asked_for)
-
-
-def _with_closed_period(column: Any, model_dict: Any) -> Any:
-    """The column with an open period closed at the stop time, as the time-series loop does."""
-    period = column.get("SimulationPeriod")
-    if isinstance(period, list) and len(period) == 2 and period[1] is None:
-        return {**column, "SimulationPeriod": [period[0], model_dict["stop_time"]]}
-    return column

@@ -2,19 +2,22 @@
 
 The engine gets a proxy instead of the genuine ``OrcFxAPI.Model``. Everything passes through to the
 genuine object but for the questions that are worth not asking twice: an object by its name, an
-object's name, time histories, static results and range graphs. No class of OrcFxAPI is changed.
+object's name, time histories, static results and range graphs. Every error on the way is noted,
+since the engine swallows most of them. No class of OrcFxAPI is changed.
 """
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
+from functools import partial
+from types import MethodType
 from typing import Any
 
 import wrapt
 
-from digitalmodel_optimizer.file.keys import Freezer, NotUnderstoodError
-from digitalmodel_optimizer.file.listing import Listing
+from digitalmodel_optimizer.file.keys import Freezer, UncacheableArgumentError
+from digitalmodel_optimizer.file.object_index import ObjectIndex
 from digitalmodel_optimizer.file.reader import MISS, ResultReader, request_key
 from digitalmodel_optimizer.plugin import RequestKind
 
@@ -33,9 +36,11 @@ class ObjectProxy(wrapt.ObjectProxy):  # type: ignore[misc,type-arg,unused-ignor
     @property
     def name(self) -> Any:
         """As OrcaFlex spells it, which need not be as it was called."""
+        if self._self_model._self_make_reader is None:
+            return self.__getattr__("name")
         if self._self_name is MISS:
             listed = self._self_called in self._self_model._self_listed_names
-            self._self_name = self._self_called if listed else self.__wrapped__.name
+            self._self_name = self._self_called if listed else self.__getattr__("name")
             if not listed:
                 self._self_model._self_check_listing(self._self_name)
         return self._self_name
@@ -47,11 +52,16 @@ class ObjectProxy(wrapt.ObjectProxy):  # type: ignore[misc,type-arg,unused-ignor
         self._self_model._self_listed_names = {}
         self.__wrapped__.name = value
 
+    def __getattr__(self, name: str) -> Any:
+        return self._self_model._self_got(self.__wrapped__, name)
+
     def _self_answer(self, kind: RequestKind, *asked_for: Any) -> Any:
         model = self._self_model
+        if model._self_make_reader is None:
+            return MISS
         try:
             key = request_key(model._self_freezer, kind, id(self), *asked_for)
-        except NotUnderstoodError:
+        except UncacheableArgumentError:
             return MISS
         return model._self_answer(key)
 
@@ -64,7 +74,7 @@ class ObjectProxy(wrapt.ObjectProxy):  # type: ignore[misc,type-arg,unused-ignor
         answer = self._self_answer(RequestKind.TIME_HISTORY, varNames, period, objectExtra)
         if answer is not MISS:
             return answer
-        return self.__wrapped__.TimeHistory(varNames, period, objectExtra)
+        return self.__getattr__("TimeHistory")(varNames, period, objectExtra)
 
     def StaticResult(
         self,
@@ -78,7 +88,7 @@ class ObjectProxy(wrapt.ObjectProxy):  # type: ignore[misc,type-arg,unused-ignor
             )
             if answer is not MISS and len(answer):
                 return answer[0]
-        return self.__wrapped__.StaticResult(varNames, objectExtra)
+        return self.__getattr__("StaticResult")(varNames, objectExtra)
 
     def RangeGraph(
         self,
@@ -95,7 +105,7 @@ class ObjectProxy(wrapt.ObjectProxy):  # type: ignore[misc,type-arg,unused-ignor
             )
             if answer is not MISS:
                 return answer
-        return self.__wrapped__.RangeGraph(
+        return self.__getattr__("RangeGraph")(
             varName, period, objectExtra, arclengthRange, *others, **more
         )
 
@@ -104,11 +114,19 @@ class ModelProxy(wrapt.ObjectProxy):  # type: ignore[misc,type-arg,unused-ignore
     """A model whose objects are proxies; lives for one file on one thread.
 
     Without ``make_reader`` nothing is cached and everything passes through; the proxy is then only
-    what lets the model be released whoever still holds it.
+    what lets the model be released whoever still holds it. ``note`` is told of every error that
+    the model or one of its objects raises.
     """
 
-    def __init__(self, wrapped: Any, static_state: Any, make_reader: MakeReader | None) -> None:
+    def __init__(
+        self,
+        wrapped: Any,
+        static_state: Any,
+        make_reader: MakeReader | None,
+        note: Callable[[Exception], None] = lambda _: None,
+    ) -> None:
         super().__init__(wrapped)
+        self._self_note = note
         self._self_static_state = static_state
         self._self_make_reader = make_reader
         self._self_reader: ResultReader | None = None
@@ -120,24 +138,40 @@ class ModelProxy(wrapt.ObjectProxy):  # type: ignore[misc,type-arg,unused-ignore
         self._self_listed_names: Mapping[str, Any] = {}
 
     def __getitem__(self, name: Any) -> ObjectProxy:
-        if self._self_make_reader is None:
-            return self.__wrapped__[name]  # type: ignore[no-any-return]
         if not isinstance(name, str):
             return self.__wrapped__[name]  # type: ignore[no-any-return]
         known = self._self_objects.get(name)
         if known is None:
-            known = self._self_objects[name] = ObjectProxy(self.__wrapped__[name], self, name)
+            known = ObjectProxy(self._self_asked(self.__wrapped__.__getitem__, name), self, name)
+            if self._self_make_reader is not None:
+                self._self_objects[name] = known
         return known
 
+    def __getattr__(self, name: str) -> Any:
+        return self._self_got(self.__wrapped__, name)
+
+    def _self_got(self, owner: Any, name: str) -> Any:
+        """An attribute of the model or of an object of it, whose calls are listened to."""
+        value = self._self_asked(getattr, owner, name)
+        return partial(self._self_asked, value) if isinstance(value, MethodType) else value
+
+    def _self_asked(self, question: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        try:
+            return question(*arguments, **options)
+        except Exception as error:
+            self._self_note(error)
+            raise
+
     def SampleTimes(self, period: Any = None) -> Any:
+        ask = self.__getattr__("SampleTimes")
         if self._self_make_reader is None:
-            return self.__wrapped__.SampleTimes(period)
+            return ask(period)
         try:
             key = self._self_freezer.freeze(period)
-        except NotUnderstoodError:
-            return self.__wrapped__.SampleTimes(period)
+        except UncacheableArgumentError:
+            return ask(period)
         if key not in self._self_times:
-            self._self_times[key] = self.__wrapped__.SampleTimes(period)
+            self._self_times[key] = ask(period)
         return copy.copy(self._self_times[key])
 
     def _self_answer(self, key: Any) -> Any:
@@ -150,9 +184,9 @@ class ModelProxy(wrapt.ObjectProxy):  # type: ignore[misc,type-arg,unused-ignore
     def _self_listed(self, enumerate_objects: Callable[[Any], Any]) -> Any:
         """The engine's own listing of all objects, made once per model."""
         if self._self_make_reader is None:
-            return enumerate_objects(self.__wrapped__)
+            return self._self_asked(enumerate_objects, self.__wrapped__)
         if self._self_listing is None:
-            listing = Listing(self.__wrapped__, enumerate_objects)
+            listing = self._self_asked(ObjectIndex, self.__wrapped__, enumerate_objects)
             self._self_listing, self._self_listed_names = listing.answer, listing.names
         return self._self_listing
 
@@ -160,11 +194,12 @@ class ModelProxy(wrapt.ObjectProxy):  # type: ignore[misc,type-arg,unused-ignore
         """List as the engine does where a listing by name lacks an object that is there."""
         if self._self_listed_names and name not in self._self_listed_names:
             self._self_listed_names = {}
-            self._self_listing["object_df"].genuine()
+            self._self_listing["object_df"].materialize()
 
     def _self_forget(self) -> None:
         """Drop everything that was cached; the next question reaches the model itself."""
         self._self_make_reader = None
+        self._self_note = lambda _: None
         self._self_reader = None
         self._self_planned = True
         self._self_objects.clear()

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any
 
-from digitalmodel_optimizer.file.keys import Freezer, NotUnderstoodError
+from digitalmodel_optimizer.file.keys import Freezer, UncacheableArgumentError
 from digitalmodel_optimizer.plugin import Request, RequestKind
 
 MISS: Any = object()
@@ -30,10 +30,10 @@ def request_key(
 ) -> Hashable:
     """What makes two requests the same; ``owner`` is the object's identity within its model.
 
-    :class:`NotUnderstoodError` for several variables at once, and for arguments of unclear meaning.
+    :raises UncacheableArgumentError: several variables at once, or an argument of unclear meaning.
     """
     if not isinstance(variable, str):
-        raise NotUnderstoodError("several variables at once")
+        raise UncacheableArgumentError("several variables at once")
     freeze = freezer.freeze
     return (
         kind.value,

@@ -7,9 +7,11 @@ away together. On a thread that works on no file of a batch they are the origina
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -17,28 +19,37 @@ from typing import Any
 import wrapt
 
 from digitalmodel_optimizer.file.native_threads import BINDING, OrcFxAPIOfThread
-from digitalmodel_optimizer.file.plan import GetObjects, column_key
+from digitalmodel_optimizer.file.plan import GetObjects
 from digitalmodel_optimizer.file.proxies import ModelProxy
+from digitalmodel_optimizer.host.config import column_key
 from digitalmodel_optimizer.host.current import current
 from digitalmodel_optimizer.host.modules import Host
-from digitalmodel_optimizer.tables.lazy_table import genuine
+from digitalmodel_optimizer.tables.lazy_table import materialize
 from digitalmodel_optimizer.tables.row_tables import PandasOfRows, plain_tables
 from digitalmodel_optimizer.tables.scratch_tables import (
     NotedTable,
     PandasOfGrowth,
     TableToLookThrough,
 )
+from digitalmodel_optimizer.tables.staged import staged_tables
 
 _ABSENT = object()
 Replacement = Callable[[Any], Any]
 
 
 class Seams:
-    """A context manager: inside, the engine's seams lead to the file of the calling thread."""
+    """A context manager: inside, the engine's seams lead to the file of the calling thread.
+
+    There is one set of seams in a process: entering one leaves the one before it, which then has
+    nothing left to undo. If entering fails, nothing is left replaced.
+    """
+
+    _lock = threading.Lock()
+    _entered: Seams | None = None
 
     def __init__(self, host: Host) -> None:
         self.host = host
-        self._saved: list[tuple[Any, str, Any]] = []
+        self._undo = ExitStack()
         objects = host.objects_class()
         original = type(objects).get_orcaflex_objects
         self.get_objects: GetObjects = lambda model_dict, column: original(
@@ -46,6 +57,17 @@ class Seams:
         )
 
     def __enter__(self) -> Seams:
+        with Seams._lock:
+            if Seams._entered is not None:
+                Seams._entered._undo.close()
+            Seams._entered = None
+            with self._undo:
+                self._replace_all()
+                self._undo = self._undo.pop_all()
+            Seams._entered = self
+        return self
+
+    def _replace_all(self) -> None:
         import pandas
 
         host = self.host
@@ -76,7 +98,6 @@ class Seams:
             self._replace(host.opp, host.layout.file_function, _file_function)
         if hasattr(host.opp, host.layout.display):
             self._replace(host.opp, host.layout.display, _Display)
-        return self
 
     def __exit__(
         self,
@@ -84,17 +105,18 @@ class Seams:
         exc: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        while self._saved:
-            owner, name, value = self._saved.pop()
-            if value is _ABSENT:
-                delattr(owner, name)
-            else:
-                setattr(owner, name, value)
+        with Seams._lock:
+            self._undo.close()
+            if Seams._entered is self:
+                Seams._entered = None
 
     def _replace(self, owner: Any, name: str, replacement: Replacement) -> None:
         saved = vars(owner).get(name, _ABSENT)
         new = replacement(getattr(owner, name))
-        self._saved.append((owner, name, saved))
+        if saved is _ABSENT:
+            self._undo.callback(delattr, owner, name)
+        else:
+            self._undo.callback(setattr, owner, name, saved)
         setattr(owner, name, new)
 
 
@@ -145,7 +167,7 @@ def _get_model_objects(original: Any) -> Callable[..., Any]:
     def get_model_objects(self: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
         if args or kwargs or type(model) is not ModelProxy:
             return original(self, model, *args, **kwargs)
-        return model._self_listed(lambda genuine: original(self, genuine))
+        return model._self_listed(lambda wrapped: original(self, wrapped))
 
     return get_model_objects
 
@@ -164,14 +186,25 @@ def _get_orcaflex_objects(original: Any) -> Callable[..., Any]:
 
 def _to_csv(original: Any) -> Callable[..., Any]:
     def to_csv(self: Any, path_or_buf: Any = None, *args: Any, **options: Any) -> Any:
-        context = current()
-        if context is None or args or not context.holds(path_or_buf):
+        tables = staged_tables()
+        if tables is None or args or not tables.holds(path_or_buf):
             return original(self, path_or_buf, *args, **options)
-        context.tables.append(str(path_or_buf))
+        path = os.fspath(path_or_buf)
+        final = tables.final(path)
+        if not os.path.isdir(os.path.dirname(final)):
+            return original(self, final, **options)  # pandas says what is wrong with the name
+        staged = tables.staged(path)
+        context = current()
+        if context is None:
+            return original(self, staged, **options)
         written = context.hook.optimizer_write_table(
-            table=self, path=Path(path_or_buf), options=options, settings=context.settings
+            table=self,
+            path=Path(staged),
+            final=Path(final),
+            options=options,
+            settings=context.settings,
         )
-        return None if written else original(self, path_or_buf, **options)
+        return None if written else original(self, staged, **options)
 
     return to_csv
 
@@ -187,7 +220,7 @@ def _noted_table(original: Any) -> Callable[..., Any]:
 
 def _looked_through(original: Any) -> Callable[..., Any]:
     def get_statistics(self: Any, cfg: Any, table: Any) -> Any:
-        return genuine(original(self, cfg, TableToLookThrough(genuine(table))))
+        return materialize(original(self, cfg, TableToLookThrough(materialize(table))))
 
     return get_statistics
 

@@ -12,10 +12,11 @@ from typing import Any
 
 from digitalmodel_optimizer.file.attempts import attempt_folder
 from digitalmodel_optimizer.file.context import FileContext
-from digitalmodel_optimizer.file.failures import describe, described_by
+from digitalmodel_optimizer.file.failures import described_by
 from digitalmodel_optimizer.file.plan import GetObjects, objects_lacking, plan_requests
 from digitalmodel_optimizer.file.proxies import ModelProxy
 from digitalmodel_optimizer.file.reader import ResultReader
+from digitalmodel_optimizer.host.config import HostConfig
 from digitalmodel_optimizer.host.modules import Host
 from digitalmodel_optimizer.host.state import FIRST, EngineState, WorkingCfg
 from digitalmodel_optimizer.plugin import (
@@ -28,9 +29,10 @@ from digitalmodel_optimizer.plugin import (
     Settings,
     Timings,
 )
+from digitalmodel_optimizer.plugin.data import BYTES_PER_MB
 from digitalmodel_optimizer.tables.payload import EngineOutput, FileTables
+from digitalmodel_optimizer.tables.staged import StagedTables
 
-_DEFAULT_BLOCK_MB = 64
 _ASSUMED_SAMPLES = 20_000
 
 
@@ -69,9 +71,10 @@ class Unit:
     def process(self, task: FileTask) -> FileResult:
         """Process one file; what goes wrong with it is in the result, never raised."""
         state = task.state if isinstance(task.state, EngineState) else FIRST
-        staging = attempt_folder(self.shared.staging, task.file.index, task.attempt)
+        staging = attempt_folder(self.shared.staging, task.file, task.attempt)
         os.makedirs(staging, exist_ok=True)
         working = self._working_cfg()
+        stamp = input_stamp(task.file.path)
         start, cpu_start = time.perf_counter(), time.thread_time()
         memory_start = _resident_mb()
         context = self._context(task, staging)
@@ -80,11 +83,12 @@ class Unit:
         with context:
             try:
                 engine = self._run(context, working, state)
-                error = context.load_error or context.engine_error
+                error = context.passing_error or context.load_error or context.engine_error
             except (Exception, SystemExit) as raised:  # a library's exit() is no end of the batch
                 error = self._explain(context, raised)
                 working.discard()
             memory_mb = max(memory_mb, _resident_mb())
+        error = _changed(task, stamp, input_stamp(task.file.path)) or error
         if error is not None:
             engine = None
         return FileResult(
@@ -102,6 +106,7 @@ class Unit:
             worker=os.getpid(),
             memory_mb=memory_mb,
             memory_growth_mb=max(0.0, memory_mb - memory_start),
+            input_stamp=stamp,
             warnings=tuple(context.warnings),
         )
 
@@ -113,18 +118,19 @@ class Unit:
         return working
 
     def _context(self, task: FileTask, staging: str) -> FileContext:
-        context = FileContext(task, self.settings, self.hook, staging, None)
+        results = self.shared.results_folder
+        context = FileContext(task, self.settings, self.hook, staging, None, results)
+        self._threads.tables = context.tables
         if self._reads:
             context.make_reader = lambda proxy: self._make_reader(context, proxy)
         return context
 
     def _run(self, context: FileContext, working: WorkingCfg, state: EngineState) -> EngineOutput:
         cfg = working.with_state(state.changes)
-        name = self.shared.names[context.task.file.index]
-        basename = self.shared.basename
-        cfg["file_management"]["input_files"]["sim"] = [name]
-        cfg["Analysis"]["result_folder"] = context.staging
-        cfg[basename] = {key: [] for key in state.records}
+        config = HostConfig(cfg)
+        config.files = [self.shared.names[context.task.file.index]]
+        config.result_folder = context.tables.folder
+        config.records = {key: [] for key in state.records}
         context.cfg = cfg
         engine = self.host.post_process_class()
         if hasattr(engine, self.host.layout.failure_method):
@@ -132,12 +138,14 @@ class Unit:
         engine.post_process(cfg)
         if context.model is None and context.load_error is None:
             context.load_error = self._explain(context, None)
+        if context.engine_error is None:
+            context.engine_error = _set_aside(context)
         stop_time = context.model_dict.get("stop_time") if context.model_dict else None
         return EngineOutput.of(
             FileTables(
                 summary=context.summary,
                 linked=context.linked,
-                records=_relocated(cfg[basename], context.staging, self.shared.results_folder),
+                records=_relocated(config.records, context.tables),
                 attributes={k: v for k, v in vars(engine).items() if isinstance(v, list)},
             ),
             left=working.changes(),
@@ -162,37 +170,47 @@ class Unit:
                 if answers is not None and len(answers) != len(requests):
                     raise ValueError(f"{len(answers)} answers to {len(requests)} requests")
             except Exception as error:  # the engine would take it for its own question's
+                context.note(error)
                 who = self._culprit(error)
                 context.warnings.append(
                     "its results could not be read ahead, so the engine asked for each by itself "
-                    f"({who + ': ' if who else ''}{describe(error).message})"
+                    f"({who + ': ' if who else ''}{context.describe(error).message})"
                 )
                 answers = None
             finally:
                 context.read_s += time.perf_counter() - start
             return answers  # type: ignore[no-any-return]
 
-        block_mb = self.settings.plugin("result-extraction").get("block_mb", _DEFAULT_BLOCK_MB)
         samples = _sample_count(plan[0][1])
-        return ResultReader(plan, read_block, int(block_mb * 1e6 // (8 * samples)))
+        block_bytes = self.settings.read_block_mb * BYTES_PER_MB
+        return ResultReader(plan, read_block, int(block_bytes // (8 * samples)))
 
     def _explain(self, context: FileContext, raised: Exception | SystemExit | None) -> FileError:
         """The reason why a file failed, where the engine's own error hides it."""
         path = context.task.file.path
-        if context.load_error is not None:
-            return context.load_error
+        known = context.passing_error or context.load_error
+        if known is not None:
+            return known
         if context.model_dict is None and not os.path.isfile(path):
             return FileError(ErrorKind.MISSING, f"there is no file {path}")
         if raised is None:
             return FileError(ErrorKind.ENGINE, "the engine gave no result and no error")
-        return _with_lacking_objects(describe(raised), context)
+        return _with_lacking_objects(context.describe(raised), context)
 
     def _outputs(self, context: FileContext) -> Iterator[OutputFile]:
         """What is staged, and what the engine has handed over to be staged; sizes come later."""
-        staged = {entry.path for entry in os.scandir(context.staging) if entry.is_file()}
-        for path in sorted(staged.union(context.tables)):
-            name = os.path.relpath(path, context.staging)
-            yield OutputFile(path, os.path.join(self.shared.results_folder, name), -1)
+        return (OutputFile(staged, final, -1) for staged, final in context.tables.outputs())
+
+    def in_users_terms(self, error: FileError) -> FileError:
+        """An error of this thread's last file with each output's final name, not a staged one."""
+        tables: StagedTables | None = getattr(self._threads, "tables", None)
+        if tables is None:
+            return error
+        return replace(
+            error,
+            message=tables.in_users_terms(error.message),
+            details=tables.in_users_terms(error.details),
+        )
 
 
 def _with_lacking_objects(error: FileError, context: FileContext) -> FileError:
@@ -210,21 +228,59 @@ def _catch_failure(context: FileContext) -> Any:
     """For layouts whose loop swallows errors: keep the error instead of writing a log file."""
 
     def failed(_file_name: Any, error: Exception, *_: Any) -> None:
-        known = described_by(context.engine_trace) or describe(error)
+        known = described_by(context.engine_trace) or context.describe(error)
         context.engine_error = _with_lacking_objects(known, context)
 
     return failed
 
 
-def _relocated(value: Any, staging: str, folder: str) -> Any:
-    """``value`` with paths into the staging folder turned into paths of the results folder."""
+def _set_aside(context: FileContext) -> FileError | None:
+    """Why the host has gone on without a model that was loaded; None if it has not.
+
+    Later versions leave out what became unstable, and say so in one line of their log only.
+    """
+    if context.model is None or not context.model_dict or context.model_dict["model"] is not None:
+        return None
+    state = context.model_dict.get("run_status")
+    if "unstable" not in str(state).lower():
+        return FileError(ErrorKind.ENGINE, f"the host read no results of it (state: {state})")
+    return FileError(
+        ErrorKind.UNSTABLE,
+        f"the simulation became unstable ({state}), so the host leaves it out of its tables; "
+        "correct the model and run the simulation again, or take the file out of the batch",
+    )
+
+
+def input_stamp(path: str) -> tuple[int, int, int] | None:
+    """Size in bytes, time of modification in ns and inode of a .sim; None if it is not there."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return (status.st_size, status.st_mtime_ns, status.st_ino)
+
+
+Stamp = tuple[int, int, int] | None
+
+
+def _changed(task: FileTask, before: Stamp, after: Stamp) -> FileError | None:
+    """An error if the .sim is not what it was before it was opened: results may be of both."""
+    if before == after:
+        return None
+    what = "removed" if after is None else "replaced or written to"
+    return FileError(
+        ErrorKind.CHANGED,
+        f"{task.file.path} was {what} while it was read; run the batch again once it is complete",
+    )
+
+
+def _relocated(value: Any, tables: StagedTables) -> Any:
+    """``value`` with paths into the attempt's folder turned into paths of the results folder."""
     if isinstance(value, dict):
-        return {key: _relocated(item, staging, folder) for key, item in value.items()}
+        return {key: _relocated(item, tables) for key, item in value.items()}
     if isinstance(value, list):
-        return [_relocated(item, staging, folder) for item in value]
-    if isinstance(value, str) and value.startswith(staging):
-        return folder + value[len(staging) :]
-    return value
+        return [_relocated(item, tables) for item in value]
+    return tables.final(value) if isinstance(value, str) and tables.holds(value) else value
 
 
 def _sample_count(request: Request) -> int:

@@ -20,7 +20,8 @@ class Layout:
     ``utilities`` that make a table of all files, ``growing_tables`` modules that let a table grow
     row by row (:mod:`~digitalmodel_optimizer.tables.scratch_tables`), in a method of their
     ``statistics_class`` that looks at every column of another table. ``stream_switches`` are
-    modules that swap ``sys.stdout`` for as long as a model is being loaded.
+    modules that swap ``sys.stdout`` for as long as a model is being loaded. ``returns_cfg``:
+    ``post_process`` returns the configuration that it was given, and not None.
 
     The loop of later versions has more: a function of ``opp`` that works on one file and returns
     its error (``file_function``), a method that writes down which file failed
@@ -51,6 +52,7 @@ class Layout:
     statistics_class: str = "DataExploration"
     statistics_method: str = "get_df_with_basic_statistics"
     stream_switches: tuple[str, ...] = ()
+    returns_cfg: bool = False
 
 
 RELEASED = Layout(
@@ -80,6 +82,7 @@ SOURCE_TREE = Layout(
         "digitalmodel.solvers.orcaflex.opp_time_series",
     ),
     stream_switches=("digitalmodel.solvers.orcaflex.orcaflex_utilities",),
+    returns_cfg=True,
     unused_imports=(
         "digitalmodel.infrastructure.utils.ETL_components",
         "digitalmodel.signal_processing.signal_analysis.core.rainflow",

@@ -16,8 +16,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from digitalmodel_optimizer.host.config import PER_RUN, SERIES_RECORDS, HostConfig
+
 _ABSENT = "<absent>"
-IGNORED = ("file_management", "Analysis")
 
 
 @dataclass(frozen=True)
@@ -57,29 +58,10 @@ def predict(cfg: Any) -> EngineState:
     file is processed again (see :func:`same_answer`), so a host that behaves otherwise costs time
     and never a wrong number.
     """
-    wanted = cfg["orcaflex"]["postprocess"]
-    records: tuple[str, ...] = ()
-    series = cfg.get("time_series_settings") or {}
-    if wanted.get("time_series", {}).get("flag") and series.get("data"):
-        records = ("time_series",)
-    changes = []
-    if wanted.get("summary", {}).get("flag"):
-        groups = (cfg.get("summary_settings") or {}).get("groups") or ()
-        for group_place, group in enumerate(groups):
-            for place, column in enumerate(group.get("Columns") or ()):
-                if appends_an_index(column):
-                    path = ("summary_settings", "groups", group_place, "Columns", place)
-                    changes.append(Change((*path, "Variable"), [column["Variable"][0], 0]))
-    return EngineState(tuple(changes), records)
-
-
-def appends_an_index(column: Any) -> bool:
-    """Whether the engine appends an index to this column's variable at its first reading."""
-    return (
-        column.get("Command") in ("GetData", "Get Data")
-        and column.get("ObjectName") == "Environment"
-        and isinstance(column.get("Variable"), list)
-        and len(column["Variable"]) == 1
+    config = HostConfig(cfg)
+    return EngineState(
+        tuple(Change(path, variable) for path, variable in config.appended_indices()),
+        (SERIES_RECORDS,) if config.begins_series_records() else (),
     )
 
 
@@ -170,7 +152,7 @@ class WorkingCfg:
 
     def __init__(self, original: bytes, records_key: str) -> None:
         self._original = original
-        self._ignored = (*IGNORED, records_key)
+        self._ignored = (*PER_RUN, records_key)
         self._cfg: Any = None
         self._state: State | None = None
         self._image = b""

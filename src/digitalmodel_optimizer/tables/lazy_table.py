@@ -25,7 +25,7 @@ class LazyTable:
         """The genuine table, with everything in it that has been assigned so far."""
         raise NotImplementedError
 
-    def genuine(self) -> Any:
+    def materialize(self) -> Any:
         """The table; from now on everything goes to it."""
         if self._table is None:
             self._table = self._make()
@@ -34,22 +34,22 @@ class LazyTable:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):  # copying and pickling ask for these before there is a self
             raise AttributeError(name)
-        return getattr(self.genuine(), name)
+        return getattr(self.materialize(), name)
 
     def __getitem__(self, key: Any) -> Any:
-        return self.genuine()[genuine(key)]
+        return self.materialize()[materialize(key)]
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        self.genuine()[genuine(key)] = genuine(value)
+        self.materialize()[materialize(key)] = materialize(value)
 
     def __repr__(self) -> str:
-        return repr(self.genuine())
+        return repr(self.materialize())
 
     def __len__(self) -> int:
-        return len(self.genuine())
+        return len(self.materialize())
 
     def __iter__(self) -> Iterator[Any]:
-        return iter(self.genuine())
+        return iter(self.materialize())
 
 
 class LazyLabels(LazyTable):
@@ -70,18 +70,18 @@ class LazyLabels(LazyTable):
         return len(self._labels)
 
 
-def genuine(value: Any) -> Any:
+def materialize(value: Any) -> Any:
     """``value``, with stand-ins in it made what they stand for."""
     if isinstance(value, LazyTable):
-        return value.genuine()
+        return value.materialize()
     if type(value) in (list, tuple):
-        return type(value)(map(genuine, value))
+        return type(value)(map(materialize, value))
     return value
 
 
 def _forwarded(function: Callable[..., Any]) -> Callable[..., Any]:
     def apply(self: LazyTable, *others: Any) -> Any:
-        return function(self.genuine(), *map(genuine, others))
+        return function(self.materialize(), *map(materialize, others))
 
     return apply
 

@@ -19,7 +19,7 @@ from typing import Any
 import wrapt
 
 from digitalmodel_optimizer.host.current import current
-from digitalmodel_optimizer.tables.lazy_table import LazyLabels, LazyTable, genuine
+from digitalmodel_optimizer.tables.lazy_table import LazyLabels, LazyTable, materialize
 
 _LARGEST_INT = 2**63 - 1
 
@@ -131,7 +131,7 @@ class ColumnTable(LazyTable):
     @property
     def columns(self) -> Any:
         if self._table is None:  # which labels there are: no reason to make a table
-            return LazyLabels(tuple(self._columns), lambda: self.genuine().columns)
+            return LazyLabels(tuple(self._columns), lambda: self.materialize().columns)
         return self._table.columns
 
     def __setitem__(self, key: Any, value: Any) -> None:
@@ -178,7 +178,7 @@ class PandasOfRows(wrapt.ObjectProxy):  # type: ignore[misc,type-arg,unused-igno
         return self.__wrapped__.DataFrame(*args, **kwargs)
 
     def concat(self, objects: Any, *args: Any, **kwargs: Any) -> Any:
-        return self.__wrapped__.concat(genuine(objects), *args, **kwargs)
+        return self.__wrapped__.concat(materialize(objects), *args, **kwargs)
 
 
 def _one_row(rows: Any, kwargs: Any) -> bool:

@@ -16,7 +16,7 @@ from typing import Any, TypeGuard
 
 import wrapt
 
-from digitalmodel_optimizer.tables.lazy_table import LazyTable, genuine
+from digitalmodel_optimizer.tables.lazy_table import LazyTable, materialize
 
 
 class NotedTable(LazyTable):
@@ -59,7 +59,7 @@ class _Column(LazyTable):
         self._owner, self._name = table, name
 
     def _make(self) -> Any:
-        return self._owner.genuine()[genuine(self._name)]
+        return self._owner.materialize()[materialize(self._name)]
 
     def __eq__(self, other: object) -> Any:
         return _Selection(self, self._name, other)
@@ -73,7 +73,7 @@ class _Selection(LazyTable):
         self._column, self.name, self.value = column, name, value
 
     def _make(self) -> Any:
-        return self._column.genuine() == self.value
+        return self._column.materialize() == self.value
 
 
 class _Notes(LazyTable):
@@ -84,7 +84,7 @@ class _Notes(LazyTable):
         self._owner = table
 
     def _make(self) -> Any:
-        return self._owner.genuine().loc
+        return self._owner.materialize().loc
 
     def __setitem__(self, key: Any, value: Any) -> None:
         if not self._owner.note(key, value):
@@ -145,7 +145,7 @@ class _NewRows(LazyTable):
         self._owner = table
 
     def _make(self) -> Any:
-        return self._owner.genuine().loc
+        return self._owner.materialize().loc
 
     def __setitem__(self, key: Any, value: Any) -> None:
         if not self._owner.add(key, value):
@@ -182,7 +182,7 @@ class PandasOfGrowth(wrapt.ObjectProxy):  # type: ignore[misc,type-arg,unused-ig
         return self.__wrapped__.DataFrame(*args, **kwargs)
 
     def concat(self, objects: Any, *args: Any, **kwargs: Any) -> Any:
-        return self.__wrapped__.concat(genuine(objects), *args, **kwargs)
+        return self.__wrapped__.concat(materialize(objects), *args, **kwargs)
 
 
 def _are_labels(names: Any) -> TypeGuard[list[str]]:

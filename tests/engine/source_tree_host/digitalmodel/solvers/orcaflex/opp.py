@@ -40,6 +40,8 @@ def process_single_file(args):
         model_dict = ou.get_model_and_metadata(file_name=file_name)
         result = {"file_name": file_name, "file_index": file_index, "summary": None, "error": None}
         result["histogram"] = [[]]
+        if model_dict["model"] is None:
+            return result
         wanted = cfg["orcaflex"]["postprocess"]
         if wanted["summary"]["flag"]:
             result["summary"] = opp_summary.get_summary_for_file(cfg, model_dict, file_name)

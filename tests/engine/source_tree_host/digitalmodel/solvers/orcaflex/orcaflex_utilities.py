@@ -1,7 +1,8 @@
-# ruff: noqa: ANN201
+# ruff: noqa: ANN201, LOG015
 """Loading models."""
 
 import io
+import logging
 import sys
 from pathlib import Path
 
@@ -23,9 +24,13 @@ class OrcaflexUtilities:
 
     def get_model_and_metadata(self, file_name):
         model = self.loadSimulation(str(Path(file_name).with_suffix(".sim").resolve()))
+        run_status = model.state.__dict__["_name_"]
+        unstable = run_status == "SimulationStoppedUnstable"
+        if unstable:
+            logging.info("%s: unstable", file_name)
         return {
-            "model": model,
-            "run_status": model.state.__dict__["_name_"],
+            "model": None if unstable else model,
+            "run_status": run_status,
             "start_time": model.simulationStartTime,
             "stop_time": model.simulationStopTime,
             "current_time": model.simulationTimeStatus.CurrentTime,

@@ -1,0 +1,180 @@
+"""The keys of the host's configuration; no other module spells them.
+
+A configuration is the mapping ``cfg`` that the host reads from the user's YAML and hands to its
+``post_process``. :class:`HostConfig` reads and writes it in place and keeps nothing of its own.
+What users set for this project in the same file is read in
+:mod:`digitalmodel_optimizer.config.settings`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from functools import reduce
+from operator import getitem
+from typing import Any
+
+# What differs from run to run, or says where the host reads and writes: no file's numbers hang on
+# it.
+PER_RUN = ("file_management", "Analysis")
+_SUMMARY, _SERIES, _LINKED = (
+    "summary_settings",
+    "time_series_settings",
+    "linked_statistics_settings",
+)
+_PERIOD = "SimulationPeriod"
+SERIES_RECORDS = "time_series"
+"""The list of time-series tables among the records of a batch."""
+
+TIME_HISTORY = ("TimeHistory",)
+STATIC_RESULT = ("Static Result", "StaticResult")
+RANGE_GRAPH = ("Range Graph",)
+GET_DATA = ("GetData", "Get Data")
+READ_AS_SERIES = "time series"
+"""What stands for a command where the host reads a time-series column, whatever it names."""
+
+Path = tuple[Any, ...]
+
+
+class _Entry:
+    """An entry of the configuration: a descriptor, made of the keys that lead to it."""
+
+    def __init__(self, *path: str) -> None:
+        self._path = path
+
+    def __get__(self, config: HostConfig, _owner: type) -> Any:
+        return reduce(getitem, self._path, config.cfg)
+
+    def __set__(self, config: HostConfig, value: Any) -> None:
+        *above, key = self._path
+        reduce(getitem, above, config.cfg)[key] = value
+
+
+class HostConfig:
+    """The host's ``cfg``, by what its entries mean.
+
+    ``files`` lists the simulation files in the host's order, as texts or paths; ``records`` is
+    what the host writes down of them while it works.
+    """
+
+    files = _Entry("file_management", "input_files", "sim")
+    result_folder = _Entry("Analysis", "result_folder")
+    basename = _Entry("meta", "basename")
+
+    def __init__(self, cfg: Any) -> None:
+        self.cfg = cfg
+
+    @property
+    def records(self) -> Any:
+        return self.cfg[self.basename]
+
+    @records.setter
+    def records(self, records: dict[str, Any]) -> None:
+        self.cfg[self.basename] = records
+
+    @property
+    def summary_stem(self) -> Any:
+        """With what the host begins the names of summary tables."""
+        return self.cfg["Analysis"].get("file_name")
+
+    @property
+    def linked_stem(self) -> Any:
+        """With what the host begins the names of tables of linked statistics."""
+        return self.cfg["Analysis"].get("file_name_for_overwrite", self.summary_stem)
+
+    @contextlib.contextmanager
+    def without_files(self) -> Iterator[None]:
+        """Inside, the list of files is empty; it may be long."""
+        listed, self.files = self.files, []
+        try:
+            yield
+        finally:
+            self.files = listed
+
+    def for_results(self) -> list[Any]:
+        """What decides a file's results: everything but times, folders and tuning."""
+        left_out = (*PER_RUN, "orcaflex", "parallel_processing")
+        parts = {key: value for key, value in self.cfg.items() if key not in left_out}
+        own = {key: value for key, value in self.cfg["orcaflex"].items() if key != "parallel"}
+        return [parts, own]
+
+    def is_wanted(self, part: str) -> bool:
+        """Whether ``part`` of the post-processing ("summary", "time_series") is asked for."""
+        block = self.cfg["orcaflex"]["postprocess"].get(part)
+        return isinstance(block, Mapping) and bool(block.get("flag"))
+
+    def begins_series_records(self) -> bool:
+        """Whether the first file begins the list of time-series tables."""
+        return self.is_wanted("time_series") and bool((self.cfg.get(_SERIES) or {}).get("data"))
+
+    def columns_to_read(self) -> Iterator[tuple[str, Path, Any]]:
+        """(command, path, column) of every column of summaries and time series asked for."""
+        if self.is_wanted("summary"):
+            for path, column in self._columns(_SUMMARY):
+                yield str(column.get("Command")), path, column
+        if self.begins_series_records():
+            for path, column in self._columns(_SERIES):
+                yield READ_AS_SERIES, path, column
+
+    def appended_indices(self) -> Iterator[tuple[Path, list[Any]]]:
+        """(path, value) of entries that the host appends an index to when it first reads them."""
+        for command, path, column in self.columns_to_read():
+            variable = column.get("Variable")
+            if (
+                command in GET_DATA
+                and object_name(column) == "Environment"
+                and isinstance(variable, list)
+                and len(variable) == 1
+            ):
+                yield (*path, "Variable"), [variable[0], 0]
+
+    def _columns(self, section: str) -> Iterator[tuple[Path, Any]]:
+        for group_place, group in enumerate(self._groups(section)):
+            for place, column in enumerate(group.get("Columns") or ()):
+                if isinstance(column, Mapping):
+                    yield (section, "groups", group_place, "Columns", place), column
+
+    def _groups(self, section: str) -> Sequence[Any]:
+        return (self.cfg.get(section) or {}).get("groups") or ()
+
+    def labels(self, path: Path) -> str:
+        """The labels of the group and the column that ``path`` leads to, or into, as text."""
+        section, _, group, _, column = path[:5]
+        entry = self._groups(section)[group]
+        return f"{entry.get('Label')} / {entry['Columns'][column].get('Label')}"
+
+    def expected_outputs(self, folder: str, stems: Sequence[str]) -> Iterator[str]:
+        """Every name that the host may write to, as far as the configuration tells."""
+        names_of = {
+            _SERIES: stems,
+            _SUMMARY: [self.summary_stem],
+            _LINKED: [self.linked_stem],
+        }
+        for section, names in names_of.items():
+            for group in self._groups(section):
+                for name in names:
+                    yield os.path.join(folder, f"{name}_{group.get('Label')}.csv")
+
+
+def object_name(column: Any) -> Any:
+    return column.get("ObjectName")
+
+
+def column_key(column: Any) -> Hashable:
+    """A column as it stands now: the host changes a column's period between two questions."""
+    period = column.get(_PERIOD)
+    return (id(column), tuple(period) if isinstance(period, list) else period)
+
+
+def is_period(path: Path) -> bool:
+    """Whether ``path`` leads into a column's period."""
+    return _PERIOD in path
+
+
+def with_closed_period(column: Any, stop_time: Any) -> Any:
+    """The column with an open period closed at the stop time, as the time-series loop does."""
+    period = column.get(_PERIOD)
+    if isinstance(period, list) and len(period) == 2 and period[1] is None:
+        return {**column, _PERIOD: [period[0], stop_time]}
+    return column
