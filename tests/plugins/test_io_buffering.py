@@ -20,9 +20,9 @@ import pluggy
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from plugin_settings import settings_of
 
 from digitalmodel_optimizer.plugin import (
-    PROJECT_NAME,
     Batch,
     BatchReport,
     ErrorKind,
@@ -36,6 +36,7 @@ from digitalmodel_optimizer.plugin import (
     hookimpl,
     hookspecs,
 )
+from digitalmodel_optimizer.plugin.hookspecs import PROJECT_NAME
 from digitalmodel_optimizer_plugins import io_buffering
 from digitalmodel_optimizer_plugins.io_buffering import csv_writer as _exact_csv
 from digitalmodel_optimizer_plugins.io_buffering import write_behind as _write_behind
@@ -50,8 +51,8 @@ BATCH = Batch("b", (FILE,), "results")
 REPORT = BatchReport(BATCH, (), None, "serial", 0.0, (), (), 0.0)
 
 
-def settings_of(**options: Any) -> Settings:
-    return Settings(enabled=True, plugin_options={io_buffering.NAME: options})
+def run_settings(**options: Any) -> Settings:
+    return settings_of(io_buffering, **options)
 
 
 class Engine:
@@ -68,7 +69,7 @@ class Engine:
     def optimizer_process_file(self, task: FileTask, settings: Settings) -> FileResult:
         def write(table: pd.DataFrame, path: Path, **options: Any) -> bool | None:
             taken: bool | None = self.manager.hook.optimizer_write_table(
-                table=table, path=path, options=options, settings=settings
+                table=table, path=path, final=path, options=options, settings=settings
             )
             if not taken:
                 table.to_csv(path, **options)
@@ -78,7 +79,7 @@ class Engine:
 
     def run(self, settings: Settings | None = None) -> FileResult:
         result: FileResult = self.manager.hook.optimizer_process_file(
-            task=FileTask(FILE, 1), settings=settings or settings_of()
+            task=FileTask(FILE, 1), settings=settings or run_settings()
         )
         return result
 
@@ -87,7 +88,7 @@ class Engine:
 def no_thread_left() -> Iterator[None]:
     before = set(threading.enumerate())
     yield
-    io_buffering.optimizer_batch_finished(BATCH, REPORT, settings_of())
+    io_buffering.optimizer_batch_finished(BATCH, REPORT, run_settings())
     assert set(threading.enumerate()) <= before
 
 
@@ -157,7 +158,7 @@ def test_a_table_has_the_bytes_and_the_errors_of_pandas(
         failed.append(attempt(lambda: write(table, ours, **options)))
         return FileResult(FILE, payload=1)
 
-    result = Engine(body).run(settings_of(write_buffer_kb=4))
+    result = Engine(body).run(run_settings(write_buffer_kb=4))
     assert failed == [attempt(lambda: table.to_csv(theirs, **options))]
     assert result.error is None
     assert ours.read_bytes() == theirs.read_bytes()
@@ -250,7 +251,7 @@ def test_a_large_table_is_written_in_several_pieces(tmp_path: Path) -> None:
         outputs = (OutputFile(str(path), "final.csv", 0), OutputFile("other", "other", 5))
         return FileResult(FILE, payload=1, outputs=outputs, notes={"gc": {"collect_s": 1.0}})
 
-    result = Engine(body).run(settings_of(fsync=True))
+    result = Engine(body).run(run_settings(fsync=True))
     assert path.read_bytes() == table.to_csv(None).encode()
     assert [output.size_bytes for output in result.outputs] == [path.stat().st_size, 5]
     assert result.notes["gc"] == {"collect_s": 1.0}
@@ -301,7 +302,7 @@ def test_appending_by_pandas_follows_what_is_queued(tmp_path: Path) -> None:
 
 def test_outside_of_a_file_nothing_is_taken(tmp_path: Path) -> None:
     table = pd.DataFrame({"x": [1]})
-    taken = io_buffering.optimizer_write_table(table, tmp_path / "t.csv", {}, settings_of())
+    taken = io_buffering.optimizer_write_table(table, tmp_path / "t.csv", {}, run_settings())
     assert taken is None
 
 
@@ -313,7 +314,7 @@ def slow_disk(monkeypatch: pytest.MonkeyPatch, delay_s: float) -> list[float]:
     ended: list[float] = []
     write = _write_behind._write
 
-    def slowly(job: Any) -> str | None:
+    def slowly(job: Any) -> Any:
         time.sleep(delay_s)
         fault = write(job)
         ended.append(time.monotonic())
@@ -384,7 +385,7 @@ def test_each_file_in_a_thread_answers_for_its_own_tables(tmp_path: Path) -> Non
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
-def test_a_full_disk_is_an_error_of_the_file(tmp_path: Path) -> None:
+def test_a_full_disk_is_told_from_other_faults(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.symlink_to("/dev/full")
 
@@ -394,7 +395,7 @@ def test_a_full_disk_is_an_error_of_the_file(tmp_path: Path) -> None:
 
     error = Engine(body).run().error
     assert error is not None
-    assert error.kind is ErrorKind.OUTPUT
+    assert error.kind is ErrorKind.DISK_FULL
     assert error.message.endswith("the disk is full")
     assert not path.is_symlink()  # what was half-written is gone
 
@@ -579,14 +580,14 @@ def test_stopping_does_not_wait_for_a_large_file(
 
 def test_the_hooks_read_ahead_within_a_batch_only(files: list[SimulationFile]) -> None:
     progress = progress_of(files, running=1)
-    io_buffering.optimizer_progress(progress, settings_of())
+    io_buffering.optimizer_progress(progress, run_settings())
     assert io_buffering._read_ahead is None
-    io_buffering.optimizer_batch_started(BATCH, settings_of(read_ahead_files=0))
+    io_buffering.optimizer_batch_started(BATCH, run_settings(read_ahead_files=0))
     assert io_buffering._read_ahead is None
-    io_buffering.optimizer_batch_started(BATCH, settings_of())
-    io_buffering.optimizer_progress(progress, settings_of())
+    io_buffering.optimizer_batch_started(BATCH, run_settings())
+    io_buffering.optimizer_progress(progress, run_settings())
     ahead = io_buffering._read_ahead
     assert ahead is not None
     assert until(lambda: ahead.files == 1)
-    io_buffering.optimizer_batch_finished(BATCH, REPORT, settings_of())
+    io_buffering.optimizer_batch_finished(BATCH, REPORT, run_settings())
     assert io_buffering._read_ahead is None

@@ -17,8 +17,6 @@ from typing import Any
 from digitalmodel_optimizer.plugin import (
     Batch,
     BatchReport,
-    ErrorKind,
-    FileError,
     FileResult,
     FileTask,
     Option,
@@ -131,7 +129,7 @@ def optimizer_options() -> PluginOptions:
 def optimizer_batch_started(batch: Batch, settings: Settings) -> None:
     global _read_ahead
     _end_read_ahead()
-    options = _options(settings)
+    options = settings.plugin(NAME)
     if options["read_ahead_files"]:
         budget_mb = options["read_ahead_mb"]
         _read_ahead = ReadAhead(
@@ -174,7 +172,7 @@ def optimizer_write_table(
         # pandas may append to, or replace, a table of this file that is still queued.
         _writer.wait(ledger)
         return None
-    own = _options(settings)
+    own = settings.plugin(NAME)
     _writer.put(
         ledger,
         path,
@@ -190,11 +188,6 @@ def optimizer_write_table(
 def optimizer_batch_finished(batch: Batch, report: BatchReport, settings: Settings) -> None:
     _end_read_ahead()
     _writer.close()
-
-
-def _options(settings: Settings) -> Mapping[str, Any]:
-    defaults = {option.name: option.default for option in OPTIONS.options}
-    return {**defaults, **settings.plugin(NAME)}
 
 
 def _end_read_ahead() -> None:
@@ -222,8 +215,7 @@ def _rendered(table: Any, path: Path, options: Mapping[str, Any]) -> bytes | Non
 
 def _with_ledger(result: FileResult, ledger: Ledger) -> FileResult:
     if ledger.fault is not None and result.error is None:
-        error = FileError(ErrorKind.OUTPUT, ledger.fault)
-        return replace(result, error=error, payload=None, outputs=())
+        return replace(result, error=ledger.fault, payload=None, outputs=())
     if not ledger.written_bytes:
         return result
     numbers = {

@@ -10,6 +10,9 @@ from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from digitalmodel_optimizer.plugin import ErrorKind, FileError
+from digitalmodel_optimizer.plugin.errors import ends_batch
+
 BYTES_PER_MB = 1_000_000
 _FLUSH_AT_EXIT_S = 60.0
 
@@ -25,7 +28,7 @@ class Ledger:
     write_s: float = 0.0
     wait_s: float = 0.0
     written_bytes: dict[str, int] = field(default_factory=dict)
-    fault: str | None = None
+    fault: FileError | None = None
 
 
 @dataclass(frozen=True)
@@ -116,7 +119,7 @@ class Writer:
                 self._changed.notify_all()
 
 
-def _write(job: _Job) -> str | None:
+def _write(job: _Job) -> FileError | None:
     """Write one table in large pieces; the reason in words if it cannot be done."""
     try:
         with open(job.path, "wb", buffering=0) as stream:
@@ -130,7 +133,8 @@ def _write(job: _Job) -> str | None:
         _discard(job.path)
         return _describe(job, error)
     except BaseException as error:  # anything else would end the thread, unheard
-        return f"cannot write {job.path}: {error!r}"
+        kind = ErrorKind.MEMORY if isinstance(error, MemoryError) else ErrorKind.OUTPUT
+        return FileError(kind, f"cannot write {job.path}: {error!r}")
     return None
 
 
@@ -142,11 +146,17 @@ def _discard(path: Path) -> None:
         pass
 
 
-def _describe(job: _Job, error: OSError) -> str:
+def _describe(job: _Job, error: OSError) -> FileError:
     size_mb = len(job.content) / BYTES_PER_MB
-    # 112 and 39 are Windows' own codes for a full disk; not all of them are mapped to ENOSPC.
-    if error.errno in (errno.ENOSPC, errno.EDQUOT) or getattr(error, "winerror", 0) in (39, 112):
-        return f"cannot write {job.path} ({size_mb:.1f} MB): the disk is full"
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return f"cannot write {job.path}: no permission to write there ({error.strerror})"
-    return f"cannot write {job.path} ({size_mb:.1f} MB): {error.strerror or error}"
+    if ends_batch(error):
+        reason = "the disk is full"
+        if error.errno == errno.EROFS:
+            reason = "the file system is read-only"
+        return FileError(
+            ErrorKind.DISK_FULL, f"cannot write {job.path} ({size_mb:.1f} MB): {reason}"
+        )
+    if error.errno in (errno.EACCES, errno.EPERM):
+        reason = f"no permission to write there ({error.strerror})"
+        return FileError(ErrorKind.OUTPUT, f"cannot write {job.path}: {reason}")
+    reason = error.strerror or str(error)
+    return FileError(ErrorKind.OUTPUT, f"cannot write {job.path} ({size_mb:.1f} MB): {reason}")

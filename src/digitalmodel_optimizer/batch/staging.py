@@ -2,22 +2,25 @@
 
 It lies inside the results folder, so that moving an output into place is a rename within one file
 system: a final name holds a whole output or none. Results of finished files are noted there too,
-so that an interrupted batch can go on.
+so that an interrupted batch can go on. Others may be allowed to write to the results folder:
+the staging folder is for its owner alone, and nothing in it is executed.
 """
 
 from __future__ import annotations
 
+import base64
 import contextlib
-import errno
 import hashlib
 import os
-import shutil
 from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
+from digitalmodel_optimizer.batch.finished import Finished, finished_of, record_of, stamp
+from digitalmodel_optimizer.batch.folder_lock import FolderLock
 from digitalmodel_optimizer.batch.journal import Journal
-from digitalmodel_optimizer.file.attempts import attempted
+from digitalmodel_optimizer.batch.private import make_private, remove_tree, why_not_private
+from digitalmodel_optimizer.file.attempts import attempt_folder, attempted, path_key
 from digitalmodel_optimizer.plugin import (
     ErrorKind,
     FileError,
@@ -25,128 +28,223 @@ from digitalmodel_optimizer.plugin import (
     OutputError,
     SimulationFile,
 )
+from digitalmodel_optimizer.plugin.errors import ends_batch
+from digitalmodel_optimizer.tables.publish import leaves, not_replaced, publish
 
-FOLDER_PREFIX = ".digitalmodel-optimizer-"
+FOLDER_PREFIX = ".dmo-"
 JOURNAL_NAME = "finished.journal"
-_BATCH_ENDING = {errno.ENOSPC, errno.EROFS, errno.EDQUOT}
+_TRIES = 3
 
 
 class Staging:
-    """The staging folder of one batch; ``identifier`` is the same for the same batch run again."""
+    """The staging folder of one batch, locked until :meth:`close` or :meth:`remove`.
 
-    def __init__(self, results_folder: str, identifier: str) -> None:
+    ``identifier`` is the same for the same batch run again, ``source`` the user's file that it was
+    made of.
+
+    :raises OutputError: the results folder cannot be written to, another run has the lock, or
+        something that is not ours stands where the folder should be.
+    """
+
+    def __init__(self, results_folder: str, identifier: str, source: str | None = None) -> None:
         self.results_folder = results_folder
         self.folder = os.path.join(results_folder, FOLDER_PREFIX + identifier)
+        self._source = None if source is None else os.path.abspath(source)
         self._published: dict[str, int] = {}
-        self._journal = Journal(Path(self.folder, JOURNAL_NAME))
+        self._journal: Journal | None = Journal(os.path.join(self.folder, JOURNAL_NAME))
         try:
-            os.makedirs(self.folder, exist_ok=True)
-            self._lock()
+            os.makedirs(results_folder, exist_ok=True)
+            self._lock = self._enter()
+            self._lock.write_note(self._source)
+            self._left_over = self._empty_attempts()
         except OSError as error:
             raise OutputError(
                 f"the results folder {results_folder} cannot be written to: {error.strerror}; "
                 "free it or choose another (file_management.output_directory)"
             ) from error
 
-    def _lock(self) -> None:
-        """Keep a second run of the same batch out while this one is alive."""
-        import psutil
+    def _enter(self) -> FolderLock:
+        for left in reversed(range(_TRIES)):
+            make_private(self.folder)
+            lock = FolderLock(self.folder)
+            try:
+                if lock.acquire():
+                    return lock
+            except FileNotFoundError:  # removed by a run that ends just now
+                if not left:
+                    raise
+                continue
+            raise OutputError(
+                f"another run of this batch writes into {self.results_folder}: {lock.holder()}; "
+                "wait for it or end it, or choose another results folder "
+                "(file_management.output_directory)"
+            )
+        raise AssertionError
 
-        owner = Path(self.folder, "owner")
-        with contextlib.suppress(OSError, ValueError, psutil.Error):
-            pid, started = owner.read_text().split()
-            other = psutil.Process(int(pid))
-            if int(pid) != os.getpid() and str(other.create_time()) == started:
-                raise OutputError(
-                    f"process {pid} is running this very batch into {self.results_folder}; "
-                    "wait for it or end it"
-                )
-        owner.write_text(f"{os.getpid()} {psutil.Process().create_time()}")
+    def _empty_attempts(self) -> frozenset[str]:
+        """Which files an earlier run was at when it broke off; what it has left of them goes."""
+        left_over = attempted(self.folder)
+        for name in left_over:
+            folder = os.path.join(self.folder, name)
+            remove_tree(folder)
+            with contextlib.suppress(OSError):
+                os.mkdir(folder, 0o700)  # for the run after this one, should this one break off too
+        return frozenset(left_over.values())
+
+    # -- a file has finished -----------------------------------------------------------------
+
+    def finish(self, result: FileResult) -> FileResult:
+        """Move a file's outputs into place, keep its result, and clear what attempts have left.
+
+        :return: the result, or the error for which it has none; of the kind ``DISK_FULL`` nothing
+            more can be written for any file.
+        """
+        if result.error is None:
+            fault = self.publish(result) or self.note(result)
+            if fault is not None:
+                result = replace(result, error=fault, payload=None, outputs=())
+        self.clear(result)
+        return result
 
     def publish(self, result: FileResult) -> FileError | None:
         """Move a file's outputs into place; on a name that two files share the later file wins.
 
         :return: why an output could not be moved, e.g. because it is open elsewhere.
-        :raises OutputError: the disk is full or read-only; nothing more can be written.
         """
         index = result.file.index
+        for output in result.outputs:
+            if leaves(self.results_folder, output.final) or leaves(self.folder, output.staged):
+                return FileError(
+                    ErrorKind.OUTPUT,
+                    f"{output.final} is outside of the results folder, so it is not written; "
+                    "rename the group or the file",
+                )
         for output in result.outputs:
             if self._published.get(output.final, -1) > index:
                 continue
             try:
-                os.replace(output.staged, output.final)
+                publish(output.staged, output.final)
             except OSError as error:
-                if error.errno in _BATCH_ENDING:
-                    raise OutputError(f"{output.final}: {error.strerror}") from error
-                return FileError(
-                    ErrorKind.OUTPUT,
-                    f"{output.final} cannot be replaced ({error.strerror}); is it open elsewhere?",
-                )
+                return _fault(error, output.final, not_replaced(output.final, error))
             self._published[output.final] = index
         return None
 
-    def note(self, result: FileResult) -> None:
-        """Keep a finished file's result for a later run of the same batch."""
-        self._journal.add((_stamps(result), result))
+    def note(self, result: FileResult) -> FileError | None:
+        """Keep a finished file's result for a later run of the same batch, if it can be kept.
+
+        :return: why nothing more can be written, if so.
+        """
+        mine = all(self._published.get(o.final) == result.file.index for o in result.outputs)
+        if self._journal is None or not mine:  # with another file's output in its place
+            return None
+        stamps = tuple(stamp(output.final) for output in result.outputs)
+        record = record_of(Finished(result, stamps))
+        try:
+            if record is not None:
+                self._journal.add(record)
+        except OSError as error:
+            if ends_batch(error):
+                return _fault(error, self.folder)
+            self._journal.close()  # no reason to lose a result: it will be computed again
+            self._journal = None
+        return None
+
+    def clear(self, result: FileResult) -> None:
+        """Remove what the attempts at a file have left, whatever came of it."""
+        for attempt in range(1, result.attempt + 1):
+            remove_tree(attempt_folder(self.folder, result.file, attempt))
+
+    # -- what an earlier run has left --------------------------------------------------------
 
     def noted(self, files: Sequence[SimulationFile]) -> dict[int, FileResult]:
         """Results that an interrupted run of this batch has left, for files that are unchanged.
 
         So must their outputs be: another batch may have written to the same names meanwhile.
         """
-        kept = {result.file.index: (stamps, result) for stamps, result in self._journal.records()}
+        records = self._journal.records() if self._journal is not None else []
+        kept = {
+            finished.result.file.path: finished
+            for finished in map(finished_of, records)
+            if finished is not None
+        }
         found: dict[int, FileResult] = {}
         for file in files:
-            stamps, result = kept.get(file.index, (None, None))
-            if result is not None and result.file.path == file.path and stamps == _stamps(result):
-                found[file.index] = result
-                # In the engine's order, so that of files that share a name the last one counts.
-                self._published.update((item.final, file.index) for item in result.outputs)
+            finished = kept.get(file.path)
+            if finished is None or not finished.still_holds():
+                continue
+            if any(leaves(self.results_folder, item.final) for item in finished.result.outputs):
+                continue
+            found[file.index] = replace(finished.result, file=file)
+            # In the engine's order, so that of files that share a name the last one counts.
+            self._published.update((item.final, file.index) for item in finished.result.outputs)
         return found
 
-    def broken_off(self) -> frozenset[int]:
+    def broken_off(self, files: Sequence[SimulationFile]) -> frozenset[int]:
         """Indices of files that an earlier run was processing when it ended without a word."""
-        return attempted(self.folder)
+        return frozenset(file.index for file in files if path_key(file) in self._left_over)
 
-    def clear(self, result: FileResult) -> None:
-        """Remove the folders from which a file's outputs were moved."""
-        for folder in {os.path.dirname(output.staged) for output in result.outputs}:
-            try:
-                os.rmdir(folder)
-            except OSError:  # something stayed in it
-                shutil.rmtree(folder, ignore_errors=True)
+    # -- the end -----------------------------------------------------------------------------
 
     def close(self) -> None:
         """Let go of the folder; what unfinished files have left is removed."""
-        self._journal.close()
+        self._close_journal()
         with contextlib.suppress(OSError), os.scandir(self.folder) as entries:
             for entry in entries:
-                if entry.is_dir():
-                    shutil.rmtree(entry.path, ignore_errors=True)
+                if entry.is_dir(follow_symlinks=False):
+                    remove_tree(entry.path)
+        self._lock.release()
 
     def remove(self) -> None:
-        """Remove the folder, results of finished files included."""
-        self._journal.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """Remove the folder, results of finished files included; :meth:`close` is not needed."""
+        self._close_journal()
+        _remove_locked(self.folder, self._lock)
+
+    def _close_journal(self) -> None:
+        if self._journal is not None:
+            self._journal.close()
+
+    def remove_outdated(self) -> None:
+        """Remove what earlier, interrupted batches of the same user's file have left here.
+
+        Only what is ours, and locked by nobody.
+        """
+        if self._source is None:
+            return
+        with contextlib.suppress(OSError), os.scandir(self.results_folder) as entries:
+            others = [entry.path for entry in entries if entry.name.startswith(FOLDER_PREFIX)]
+            for folder in others:
+                if folder != self.folder:
+                    with contextlib.suppress(OSError):
+                        self._remove_if_outdated(folder)
+
+    def _remove_if_outdated(self, folder: str) -> None:
+        if why_not_private(folder) is not None:
+            return
+        lock = FolderLock(folder)
+        if lock.source() == self._source and lock.acquire():
+            _remove_locked(folder, lock)
 
 
-def _stamps(result: FileResult) -> tuple[tuple[str, int, int], ...]:
-    """What tells whether a file or any of its outputs has been written to since."""
-    return tuple(map(_stamp, (result.file.path, *(output.final for output in result.outputs))))
+def _fault(error: OSError, path: str, sentence: str = "") -> FileError:
+    if ends_batch(error):
+        return FileError(ErrorKind.DISK_FULL, f"{path}: {error.strerror}")
+    return FileError(ErrorKind.OUTPUT, sentence)
 
 
-def _stamp(path: str) -> tuple[str, int, int]:
-    try:
-        status = os.stat(path)
-        return (path, status.st_size, status.st_mtime_ns)
-    except OSError:
-        return (path, -1, -1)
+def _remove_locked(folder: str, lock: FolderLock) -> None:
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if not lock.owns(entry.name):
+                remove_tree(entry.path)
+    lock.release(remove=True)
+    with contextlib.suppress(OSError):  # the next run may be there already
+        os.rmdir(folder)
 
 
 def batch_identifier(parts: Sequence[Any]) -> str:
-    """A short name that is the same for the same batch: configuration, files and versions."""
+    """A short name that is the same for the same batch: configuration and versions."""
     digest = hashlib.sha256()
     for part in parts:
-        digest.update(repr(part).encode())
+        digest.update(repr(part).encode("utf-8", "surrogatepass"))
         digest.update(b"\0")
-    return digest.hexdigest()[:12]
+    return base64.b32encode(digest.digest())[:10].decode().lower()

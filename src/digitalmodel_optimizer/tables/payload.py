@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Hashable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from digitalmodel_optimizer.host.state import FIRST, EngineState, State
+from digitalmodel_optimizer.tables.codec import NotPlainError, decode, encode
 from digitalmodel_optimizer.tables.row_tables import OneRow
 
 
@@ -33,15 +34,21 @@ class FileTables:
     attributes: dict[str, list[Any]] = field(default_factory=dict)
 
 
+_FIELDS = tuple(item.name for item in fields(FileTables))
+
+
 @dataclass(frozen=True)
 class EngineOutput:
-    """``packed`` are the :class:`FileTables`, pickled; :func:`unpacked` has them.
+    """``packed`` are the :class:`FileTables` as bytes; :func:`unpacked` has them.
 
-    ``begun`` names the lists that the file has begun in its records, ``left`` is what else it
-    changed in ``cfg``, ``started_from`` the state it was given.
+    ``plain``: they are plain data (:mod:`~digitalmodel_optimizer.tables.codec`), which may be kept
+    in a file. Where something in them has no plain form they are a pickle, which goes from a worker
+    to its parent and nowhere else. ``begun`` names the lists that the file has begun in its
+    records, ``left`` is what else it changed in ``cfg``, ``started_from`` the state it was given.
     """
 
     packed: bytes
+    plain: bool = True
     begun: tuple[str, ...] = ()
     left: State = ()
     started_from: EngineState = FIRST
@@ -55,13 +62,25 @@ class EngineOutput:
         started_from: EngineState = FIRST,
         stop_time_s: float | None = None,
     ) -> EngineOutput:
+        try:
+            packed, plain = encode([getattr(tables, name) for name in _FIELDS]), True
+        except NotPlainError:
+            packed, plain = pickle.dumps(tables, protocol=pickle.HIGHEST_PROTOCOL), False
         return cls(
-            packed=pickle.dumps(tables, protocol=pickle.HIGHEST_PROTOCOL),
+            packed=packed,
+            plain=plain,
             begun=tuple(key for key, value in tables.records.items() if isinstance(value, list)),
             left=left,
             started_from=started_from,
             stop_time_s=stop_time_s,
         )
+
+
+def _tables(output: EngineOutput) -> FileTables:
+    if output.plain:
+        return FileTables(*decode(output.packed))
+    tables: FileTables = pickle.loads(output.packed)
+    return tables
 
 
 def unpacked(outputs: Iterable[EngineOutput]) -> Iterator[FileTables]:
@@ -77,7 +96,7 @@ def unpacked(outputs: Iterable[EngineOutput]) -> Iterator[FileTables]:
         return replace(item, names=one(item.names), added_names=one(item.added_names))
 
     for output in outputs:
-        tables: FileTables = pickle.loads(output.packed)
+        tables = _tables(output)
         summary = tables.summary
         if isinstance(summary, dict):
             summary = {one(label): table(item) for label, item in summary.items()}

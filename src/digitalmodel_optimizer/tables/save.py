@@ -1,38 +1,25 @@
-"""The engine's outputs at the end of a batch: what they are called, and having them written."""
+"""The engine's outputs at the end of a batch: having them written."""
 
 from __future__ import annotations
 
 import os
-import traceback
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from digitalmodel_optimizer.host.config import HostConfig
 from digitalmodel_optimizer.host.modules import Host
 from digitalmodel_optimizer.host.state import apply
 from digitalmodel_optimizer.plugin import FileResult, OutputError
+from digitalmodel_optimizer.plugin.errors import ends_batch
 from digitalmodel_optimizer.tables.merge import (
     add_records,
     merged_attributes,
     merged_linked,
     merged_summary,
 )
-from digitalmodel_optimizer.tables.payload import unpacked
-
-
-def expected_outputs(cfg: Any, folder: str, stems: Sequence[str]) -> Iterator[str]:
-    """Every name that the engine may write to, as far as the configuration tells."""
-    for label in _labels(cfg, "time_series_settings"):
-        for stem in stems:
-            yield os.path.join(folder, f"{stem}_{label}.csv")
-    for section in ("summary_settings", "linked_statistics_settings"):
-        for label in _labels(cfg, section):
-            yield os.path.join(folder, f"{cfg['Analysis'].get('file_name')}_{label}.csv")
-
-
-def _labels(cfg: Any, section: str) -> list[Any]:
-    groups = (cfg.get(section) or {}).get("groups") or ()
-    return [group.get("Label") for group in groups]
+from digitalmodel_optimizer.tables.payload import FileTables, unpacked
+from digitalmodel_optimizer.tables.publish import leaves, not_replaced, publish
+from digitalmodel_optimizer.tables.staged import StagedTables
 
 
 def save_merged(
@@ -44,61 +31,111 @@ def save_merged(
     *,
     apart: bool = False,
 ) -> None:
-    """Leave ``cfg`` and ``engine`` as the engine's loop would, and call its save functions once.
+    """Leave ``cfg`` and ``engine`` as the engine's loop would, and have its tables saved.
 
     ``apart``: the engine would have worked on the files in processes of their own, from which
     nothing comes back into ``cfg``. The tables are written to ``staging`` and renamed into
     place when all of them are whole.
+
+    :raises OutputError: a table could not be saved; it is named, and all others are in place.
     """
+    config = HostConfig(cfg)
     outputs = [result.payload for result in results if result.error is None]
     files = list(unpacked(outputs))
     if not apart:
-        records = cfg[cfg["meta"]["basename"]]
+        records = config.records
         for output, file in zip(outputs, files, strict=True):
             apply(cfg, output.left)
             add_records(records, file)
     for name, values in merged_attributes(files).items():
         setattr(engine, name, values)
-    folder = cfg["Analysis"]["result_folder"]
+    folder = config.result_folder
     os.makedirs(staging, exist_ok=True)
-    cfg["Analysis"]["result_folder"] = staging
+    config.result_folder = staging
+    tables = StagedTables(staging, os.fspath(folder))
     try:
-        host.summary.save_summary(merged_summary(host, files), cfg)
-        host.linked.save_linked_statistics(merged_linked(host, files), cfg)
-    except OSError as error:
-        raise OutputError(f"the summary tables cannot be written: {error}") from error
-    except Exception as error:  # of a later table: the engine leaves those before it
-        if _was_writing(error):
-            _newest(staging).unlink()
-        _publish(staging, folder)
-        raise
+        with tables:
+            faults = _save(host, config, files, tables)
     finally:
-        cfg["Analysis"]["result_folder"] = folder
+        config.result_folder = folder
     _relocate(cfg, staging, folder)
-    _publish(staging, folder)
-
-
-def _was_writing(error: Exception) -> bool:
-    """Whether pandas was writing a table, which therefore is not whole."""
-    frames = traceback.walk_tb(error.__traceback__)
-    return any(frame.f_code.co_name == "to_csv" for frame, _ in frames)
-
-
-def _newest(folder: str) -> Path:
-    return max(Path(folder).iterdir(), key=lambda path: path.stat().st_mtime_ns)
-
-
-def _publish(staging: str, folder: str) -> None:
-    """Move all tables that can be moved; of the others each is named."""
-    faults = []
-    for name in sorted(os.listdir(staging)):
-        final = os.path.join(folder, name)
-        try:
-            os.replace(os.path.join(staging, name), final)
-        except OSError as error:
-            faults.append(f"{final} cannot be replaced ({error.strerror}); is it open elsewhere?")
+    faults += _publish(tables)
     if faults:
         raise OutputError("\n".join(faults))
+
+
+def _save(
+    host: Host, config: HostConfig, files: Sequence[FileTables], tables: StagedTables
+) -> list[str]:
+    """Have the host save its summaries, then its linked statistics; what could not be, in words.
+
+    All at once, as the host does it. Only where that fails, or would write somewhere else, each
+    table by itself, so that it costs itself and no other.
+    """
+    faults = []
+    for kind, merged, save in (
+        ("summary", merged_summary, host.summary.save_summary),
+        ("linked", merged_linked, host.linked.save_linked_statistics),
+    ):
+        labels = dict.fromkeys(label for file in files for label in getattr(file, kind) or ())
+        stem = config.summary_stem if kind == "summary" else config.linked_stem
+        names = {label: os.path.join(tables.folder, f"{stem}_{label}.csv") for label in labels}
+        outside = {label for label in labels if leaves(tables.folder, names[label])}
+        before = set(_files_below(tables.folder))
+        if not outside:
+            try:
+                save(merged(host, files), config.cfg)
+                continue
+            except Exception as error:
+                _raise_if_full(error)
+                _unlink(set(_files_below(tables.folder)) - before)
+        for label, name in names.items():
+            before = set(_files_below(tables.folder))
+            try:
+                if label in outside:
+                    raise OutputError("it would not be in the results folder; rename the group")
+                save(merged(host, [_only(file, kind, label) for file in files]), config.cfg)
+            except Exception as error:
+                _raise_if_full(error)
+                _unlink(set(_files_below(tables.folder)) - before)  # half a table, perhaps
+                reason = tables.in_users_terms(f"{type(error).__name__}: {error}")
+                faults.append(f"{tables.final(name)} cannot be written ({reason})")
+    return faults
+
+
+def _only(file: FileTables, kind: str, label: Any) -> FileTables:
+    tables = getattr(file, kind) or {}
+    changes: Any = {kind: {label: tables[label]} if label in tables else None}
+    return FileTables(**changes)
+
+
+def _raise_if_full(error: Exception) -> None:
+    if ends_batch(error):
+        raise OutputError(f"the summary tables cannot be written: {error}") from error
+
+
+def _files_below(folder: str) -> Iterator[str]:
+    for root, _, names in os.walk(folder):
+        yield from (os.path.join(root, name) for name in names)
+
+
+def _unlink(paths: Iterable[str]) -> None:
+    for path in paths:
+        os.unlink(path)
+
+
+def _publish(tables: StagedTables) -> list[str]:
+    """Move all tables that can be moved; the others in words."""
+    faults = []
+    for staged, final in tables.outputs():
+        if not os.path.exists(staged):  # it could not be written
+            continue
+        try:
+            publish(staged, final)
+        except OSError as error:
+            _raise_if_full(error)
+            faults.append(not_replaced(final, error))
+    return faults
 
 
 def _relocate(value: Any, staging: str, folder: str) -> None:
