@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from digitalmodel_optimizer.plugin import (
     Group,
@@ -52,7 +51,6 @@ OPTIONS = (
         choices=tuple(_START_ORDERS),
     ),
 )
-_DEFAULTS: dict[str, Any] = {option.name: option.default for option in OPTIONS}
 
 
 @hookimpl
@@ -73,7 +71,7 @@ def optimizer_group_files(files: Sequence[SimulationFile], settings: Settings) -
     class and start last with the longest first, first with the shortest first.
     """
     bounds = _bounds(settings)
-    start_order = _START_ORDERS[{**_DEFAULTS, **settings.plugin(NAME)}["order"]]
+    start_order = _START_ORDERS[settings.plugin(NAME)["order"]]
     classes: dict[int, list[SimulationFile]] = defaultdict(list)
     # Groups come out in the order of their first file, so one sort settles both orders.
     for file in sorted(files, key=start_order):
@@ -82,7 +80,7 @@ def optimizer_group_files(files: Sequence[SimulationFile], settings: Settings) -
 
 
 def _bounds(settings: Settings) -> tuple[float, ...]:
-    text = {**_DEFAULTS, **settings.plugin(NAME)}["size_bounds_mb"]
+    text = settings.plugin(NAME)["size_bounds_mb"]
     try:
         return parse_bounds(text)
     except ValueError as fault:

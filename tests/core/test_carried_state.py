@@ -148,24 +148,24 @@ def test_files_that_started_from_a_wrong_guess_are_named_in_order() -> None:
     after = state_after(FIRST, good.payload)
     guessed = result(1, EngineState((), ("time_series",)), stop=25.0)
     right = result(2, after)
-    wrong = carried.started_from_wrong([good, guessed, right])
+    wrong = carried.mispredicted([good, guessed, right])
     assert wrong == [FILES[1]]
     assert carried.state_for(FILES[1]) == after
     again = result(1, after, stop=25.0)
-    assert carried.started_from_wrong([good, again, right]) == []
+    assert carried.mispredicted([good, again, right]) == []
 
 
 def test_a_guess_that_was_right_is_not_done_again() -> None:
     carried = CarriedState(cfg(), FILES)
     guessed = result(1, EngineState((), ("time_series",)), stop=20.0)
-    assert carried.started_from_wrong([result(0, stop=20.0), guessed]) == []
+    assert carried.mispredicted([result(0, stop=20.0), guessed]) == []
 
 
 def test_when_the_first_file_fails_the_next_one_is_the_first() -> None:
     """It ran with the records of a file that never came to be, so it is done again."""
     carried = CarriedState(cfg(), FILES)
     second = result(1, EngineState((), ("time_series",)))
-    assert carried.started_from_wrong([failure(0), second, result(2)]) == [FILES[1]]
+    assert carried.mispredicted([failure(0), second, result(2)]) == [FILES[1]]
     assert carried.state_for(FILES[1]) == FIRST
 
 
@@ -229,7 +229,7 @@ def test_a_file_that_was_given_the_right_state_is_not_processed_again() -> None:
     carried = CarriedState(cfg(), FILES[:2])
     results = [FileResult(file, payload=output(EngineState())) for file in FILES[:2]]
     for _ in range(4):
-        wrong = carried.started_from_wrong(results)
+        wrong = carried.mispredicted(results)
         for file in wrong:
             again = output(carried.state_for(file))
             results[file.index] = FileResult(file, payload=again)

@@ -21,6 +21,17 @@ from digitalmodel_optimizer.plugin.manager import (
 MODULES = {
     "stranger_good": "@hookimpl\ndef optimizer_batch_finished(batch, report): pass\n",
     "stranger_misspelled": "@hookimpl\ndef optimizer_batch_finnished(batch): pass\n",
+    "stranger_renamed": (
+        "from digitalmodel_optimizer.plugin import Option, PluginOptions\n"
+        "heard = []\n"
+        "@hookimpl(specname='optimizer_progress')\n"
+        "def keep(progress): heard.append(progress)\n"
+        "@hookimpl(specname='optimizer_options')\n"
+        "def about(): return PluginOptions('Keeps.', (Option('level', int, 1, 'How much.'),))\n"
+    ),
+    "stranger_renamed_badly": (
+        "@hookimpl(specname='optimizer_progres')\ndef keep(progress): pass\n"
+    ),
     "stranger_unmarked": "def optimizer_batch_finished(batch, report): pass\n",
     "stranger_argument": "@hookimpl\ndef optimizer_batch_finished(batches): pass\n",
     "stranger_broken": "import a_module_that_does_not_exist\n",
@@ -29,6 +40,11 @@ MODULES = {
     "stranger_exit": "import sys\nsys.exit(3)\n",
     "stranger_class": (
         "class Plugin:\n    @hookimpl\n    def optimizer_progress(self, progress): pass\n"
+    ),
+    "stranger_class_renamed": (
+        "class Plugin:\n"
+        "    @hookimpl(specname='optimizer_progress')\n"
+        "    def keep(self, progress): pass\n"
     ),
     "stranger_allocates": "@hookimpl\ndef optimizer_allocate(files): return 3\n",
 }
@@ -53,10 +69,27 @@ WHO = r"plugin stranger \(stranger_{}, from strange-plugins\)"
 
 def test_a_misspelled_hook_names_the_plugin_and_the_nearest_right_name() -> None:
     expected = WHO.format("misspelled") + (
-        ": optimizer_batch_finnished is no hook; did you mean optimizer_batch_finished?"
+        ": unknown hook optimizer_batch_finnished; did you mean optimizer_batch_finished?"
     )
     with pytest.raises(PluginError, match=expected):
         build_manager([reference("misspelled")])
+
+
+def test_a_hook_may_be_implemented_under_any_name() -> None:
+    manager = build_manager([reference("renamed")])
+    manager.tell("optimizer_progress", progress="so far", settings=None)
+    assert sys.modules["stranger_renamed"].heard == ["so far"]
+    assert not manager.faults
+    declared = manager.options()["stranger"]
+    assert (declared.summary, [option.name for option in declared.options]) == ("Keeps.", ["level"])
+
+
+def test_a_misspelled_hook_under_another_name_names_the_nearest_right_name() -> None:
+    expected = WHO.format("renamed_badly") + (
+        ": unknown hook optimizer_progres; did you mean optimizer_progress?"
+    )
+    with pytest.raises(PluginError, match=expected):
+        build_manager([reference("renamed_badly")])
 
 
 def test_a_hook_that_was_not_marked_is_named() -> None:
@@ -118,42 +151,23 @@ def test_a_plugin_whose_import_would_end_the_process_is_left_out() -> None:
     assert not manager.references
 
 
-def test_a_class_in_place_of_an_object_is_refused() -> None:
-    given = PluginReference("stranger", "stranger_class:Plugin", "strange-plugins")
-    with pytest.raises(PluginError, match="is a class, whose optimizer_progress needs an object"):
+@pytest.mark.parametrize(
+    ("kind", "method"), [("class", "optimizer_progress"), ("class_renamed", "keep")]
+)
+def test_a_class_in_place_of_an_object_is_refused(kind: str, method: str) -> None:
+    given = PluginReference("stranger", f"stranger_{kind}:Plugin", "strange-plugins")
+    with pytest.raises(PluginError, match=f"is a class, whose {method} needs an object"):
         build_manager([given])
 
 
 def test_an_answer_that_cannot_be_used_names_who_may_have_given_it() -> None:
     ours = [item for item in installed_plugins() if item.name == "thread-allocation"]
     manager = build_manager([*ours, reference("allocates")])
-    error = manager.wrong_answer("optimizer_allocate", 3, "an Allocation")
+    error = manager.invalid_return("optimizer_allocate", 3, "an Allocation")
     assert str(error) == (
         "plugin stranger (stranger_allocates, from strange-plugins): "
-        "optimizer_allocate answered 3, not an Allocation"
+        "optimizer_allocate returned 3, not an Allocation"
     )
-
-
-def test_every_plugin_hears_of_the_end_whoever_fails_before() -> None:
-    heard = []
-
-    class Plugin:
-        def __init__(self, name: str, fault: Exception | None) -> None:
-            self.name, self.fault = name, fault
-
-        @hookimpl
-        def optimizer_batch_finished(self) -> None:
-            heard.append(self.name)
-            if self.fault is not None:
-                raise self.fault
-
-    manager = build_manager([])
-    manager.register(Plugin("asked last", ValueError("second")), "last")
-    manager.register(Plugin("asked next", None), "next")
-    manager.register(Plugin("asked first", ValueError("first")), "first")
-    with pytest.raises(ValueError, match="first"):
-        manager.call_each("optimizer_batch_finished", batch=None, report=None, settings=None)
-    assert heard == ["asked first", "asked next", "asked last"]
 
 
 def entry(name: str, value: str, distribution: str) -> SimpleNamespace:

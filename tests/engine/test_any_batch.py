@@ -88,7 +88,7 @@ def check(
     assert hashes(files) == before
     logs = {path.name for path in (root / "results").glob("*_error.log")}
     assert logs == {f"{path.stem}_error.log" for path in failed}
-    assert not list(root.parent.rglob("*/.digitalmodel-optimizer-*")), "a staging folder was left"
+    assert not list(root.parent.rglob("*/.dmo-*")), "a staging folder was left"
     return found
 
 

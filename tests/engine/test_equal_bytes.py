@@ -309,8 +309,7 @@ def test_the_same_result_asked_many_times(
         for kind in ("Max", "Min", "Mean")
     ]
     again = [series(f"s{number}", "Mooring1", "Effective Tension", **END_A) for number in range(2)]
-    blocks: dict[str, Any] = {"result-extraction": {"block_mb": 1}}
-    small_blocks = backend("serial", **blocks)
+    small_blocks = {**backend("serial"), "read_block_mb": 1}
     files = [sims["b"], sims["a"]]
     same(configuration(tmp_path, files, [("many", columns)], [("s", again)], parallel=small_blocks))
 

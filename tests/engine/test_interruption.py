@@ -57,9 +57,9 @@ def test_after_ctrl_c_the_same_command_goes_on_and_gives_equal_bytes(
 
     done = command.run(config)
     assert done.returncode == 0, done.stderr[-2000:]
-    assert "finished by an interrupted run before" in " ".join(done.stderr.split())
+    assert "already finished by an interrupted run" in " ".join(done.stderr.split())
     resumed = csv_files(read_tree(tmp_path / "results"))
-    assert not list((tmp_path / "results").glob(".digitalmodel-optimizer-*"))
+    assert not list((tmp_path / "results").glob(".dmo-*"))
     plain = command.run(config, variables={"DIGITALMODEL_OPTIMIZER": "off"})
     assert plain.returncode == 0
     expected = csv_files(read_tree(tmp_path / "results"))
@@ -83,3 +83,32 @@ def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
         assert running.process.stdout is not None
         running.process.stdout.close()
     assert hashes(files) == before
+
+
+def test_a_run_that_was_killed_is_taken_up_when_the_list_of_files_has_changed(
+    tmp_path: Path,
+) -> None:
+    config, files = prepare(tmp_path, "loky")
+    running = command.Running(config, variables=SLOW)
+    try:
+        wait_for(lambda: len(finished(tmp_path)) >= 2)
+        running.process.kill()
+        running.process.wait()
+    finally:
+        for worker in running.descendants():
+            worker.kill()
+        running.end()
+        assert running.process.stdout is not None
+        running.process.stdout.close()
+    done = {path.name.removesuffix("_motions.csv") for path in finished(tmp_path)}
+    next(path for path in files if path.stem not in done).unlink()
+    write(tmp_path / "sim", "added", seed=50)
+
+    again = command.run(config)
+    assert again.returncode == 0, again.stderr[-2000:]
+    assert "already finished by an interrupted run" in " ".join(again.stderr.split())
+    resumed = csv_files(read_tree(tmp_path / "results"))
+    assert not list((tmp_path / "results").glob(".dmo-*"))
+    plain = command.run(config, variables={"DIGITALMODEL_OPTIMIZER": "off"})
+    assert plain.returncode == 0
+    assert first_difference(csv_files(read_tree(tmp_path / "results")), resumed) is None

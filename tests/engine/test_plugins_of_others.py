@@ -31,10 +31,10 @@ def optimizer_process_file():
     yield
 """
 
-EXECUTE = """
+EXECUTOR = """
 @hookimpl
-def optimizer_execute(schedule, process_file, control):
-    return iter([control.run(schedule.order[0], process_file)])
+def optimizer_executor(schedule, process_file):
+    return [process_file(task) for task in schedule.order]
 """
 
 
@@ -75,18 +75,31 @@ def test_one_that_fails_at_the_end_is_named_below_the_report(tmp_path: Path) -> 
     done = run(config, fault)
     assert done.returncode == 2, done.stderr[-3000:]
     assert "2 files in" in said(done)
-    assert f"{WHO}: KeyError: 'boom'" in said(done)
+    assert f"{WHO}: optimizer_batch_finished raised KeyError: 'boom'" in said(done)
     assert "Traceback" not in done.stderr
     assert len(tables(config)) == 3
 
 
-def test_one_that_fails_once_the_files_are_done_costs_no_output(tmp_path: Path) -> None:
+@pytest.mark.parametrize("hook", ["batch_started", "progress", "file_finished"])
+def test_one_that_fails_when_it_is_told_costs_no_output(tmp_path: Path, hook: str) -> None:
     config = batch(tmp_path)
-    done = run(config, "@hookimpl\ndef optimizer_files_finished(): raise KeyError('boom')\n")
+    done = run(config, f"@hookimpl\ndef optimizer_{hook}(): raise KeyError('boom')\n")
     assert done.returncode == 2, done.stderr[-3000:]
     assert "2 files in" in said(done)
-    assert f"{WHO}: KeyError: 'boom'" in said(done)
+    assert f"{WHO}: optimizer_{hook} raised KeyError: 'boom'" in said(done)
+    assert "Traceback" not in done.stderr
     assert len(tables(config)) == 3
+
+
+@pytest.mark.parametrize("hook", ["group_files", "allocate", "executor", "configure"])
+def test_one_that_fails_when_it_is_asked_ends_the_batch_and_is_named(
+    tmp_path: Path, hook: str
+) -> None:
+    config = batch(tmp_path)
+    done = run(config, f"@hookimpl\ndef optimizer_{hook}(): raise KeyError('boom')\n")
+    assert done.returncode == 2, done.stderr[-3000:]
+    assert f"{WHO}: optimizer_{hook} raised KeyError: 'boom'" in said(done)
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("switch", ["environment", "file"])
@@ -131,15 +144,16 @@ def test_a_result_that_is_none_costs_its_file_and_names_the_plugin(tmp_path: Pat
     config = batch(tmp_path, {**backend("loky")})
     done = run(config, RESULT)
     assert done.returncode == 1, done.stderr[-3000:]
-    assert f"{WHO}: optimizer_process_file answered None, not a FileResult" in said(done)
+    assert f"{WHO}: optimizer_process_file returned None, not a FileResult" in said(done)
     assert "Traceback" not in done.stderr
 
 
-def test_an_executor_that_leaves_files_out_is_named(tmp_path: Path) -> None:
+def test_an_executor_that_is_none_is_named(tmp_path: Path) -> None:
     config = batch(tmp_path, files=3)
-    done = run(config, EXECUTE)
+    done = run(config, EXECUTOR)
     assert done.returncode == 2, done.stderr[-3000:]
-    assert f"{WHO}: optimizer_execute gave no result for 1 file:" in said(done)
+    assert f"{WHO}: optimizer_executor returned [FileResult" in said(done)
+    assert "not an Executor" in said(done)
 
 
 def test_an_error_log_that_cannot_be_removed_is_no_failed_run(tmp_path: Path) -> None:
@@ -147,18 +161,18 @@ def test_an_error_log_that_cannot_be_removed_is_no_failed_run(tmp_path: Path) ->
     (tmp_path / "results" / "case_0_error.log").mkdir(parents=True)
     done = command.run(config)
     assert done.returncode == 0, done.stderr[-3000:]
-    assert "case_0_error.log is not as it should be" in said(done)
+    assert "case_0_error.log could not be updated" in said(done)
 
 
 @pytest.mark.parametrize(
     ("written", "complaint"),
     [
-        ({"parralel": {"enabled": True}}, "orcaflex.parralel (line 2) is not read by anyone"),
+        ({"parralel": {"enabled": True}}, "orcaflex.parralel (line 2) is an unknown key"),
         ({"parallel": {"enbaled": True}}, "did you mean enabled?"),
-        ({"parallel": {"enabled": "sure"}}, "takes True or False, not 'sure'"),
+        ({"parallel": {"enabled": "sure"}}, "must be True or False (got 'sure')"),
     ],
 )
-def test_a_batch_that_is_not_enabled_by_a_slip_runs_untouched_and_is_told(
+def test_a_batch_that_is_not_enabled_by_a_typo_runs_without_plugins_and_says_so(
     tmp_path: Path, written: dict[str, Any], complaint: str
 ) -> None:
     import yaml
@@ -172,7 +186,7 @@ def test_a_batch_that_is_not_enabled_by_a_slip_runs_untouched_and_is_told(
     assert done.returncode == 0, done.stderr[-3000:]
     lines = [line for line in done.stderr.splitlines() if "digitalmodel-optimizer" in line]
     assert len(lines) == 1, lines
-    assert lines[0].startswith("digitalmodel-optimizer: the engine runs untouched: dm_fsts.yml")
+    assert lines[0].startswith("digitalmodel-optimizer: plugins are off for this run: dm_fsts.yml")
     assert complaint in lines[0]
     assert len(tables(config)) == 3
 

@@ -74,7 +74,7 @@ def suffers(plain_host: HostProcess, plugin_host: HostProcess, tmp_path: Path) -
         assert all(str(path) in logs[f"{path.stem}_error.log"] for path in lost)
         assert hashes(files) == before
         assert not [p for p in tmp_path.glob("sim/*") if p.suffix != ".sim"], "beside the inputs"
-        assert not list((root / "results").glob(".digitalmodel-optimizer-*"))
+        assert not list((root / "results").glob(".dmo-*"))
         return found
 
     return run
@@ -232,7 +232,7 @@ def crash_of(name: str, folder: Path) -> dict[str, str]:
 def test_a_file_that_ends_the_whole_process_goes_last_and_apart_in_the_next_run(
     tmp_path: Path, place: int
 ) -> None:
-    """A few small files run in the host's own process, and nothing survives a crash there."""
+    """Nothing survives a crash in the host's own process, for those who ask for it."""
     for number in range(4):
         write(tmp_path / "sim", f"case_{number}", seed=number)
     parallel = {"enabled": True, **backend("serial")}
@@ -244,12 +244,12 @@ def test_a_file_that_ends_the_whole_process_goes_last_and_apart_in_the_next_run(
     second = command.run(config, variables=faults)
     assert second.returncode == 1, second.stderr[-3000:]
     told = " ".join(second.stderr.split())
-    assert f"case_{place}: was being processed when an earlier run broke off" in told
+    assert f"case_{place}: was being processed when an earlier run was interrupted" in told
     assert "1 of 4 files failed" in told
     assert "SIGABRT" in told
     found = csv_files(read_tree(tmp_path / "results"))
     assert len(found) == 4
-    assert not list((tmp_path / "results").glob(".digitalmodel-optimizer-*"))
+    assert not list((tmp_path / "results").glob(".dmo-*"))
     (tmp_path / "sim" / f"case_{place}.sim").unlink()
     plain = command.run(config, variables={"DIGITALMODEL_OPTIMIZER": "off"})
     assert plain.returncode == 0
@@ -278,5 +278,18 @@ def test_the_report_is_of_the_batch_not_of_what_was_done_again(tmp_path: Path) -
     report = json.loads((tmp_path / "report.json").read_text())
     assert [item["file"] for item in report["failed"]] == [str(first)]
     assert sum(group["files"] for group in report["groups"]) == 4
-    assert "2 worker processes" in " ".join(report["decisions"])
     assert report["workers"] == 2
+
+
+@pytest.mark.parametrize("extraction", [True, False], ids=["read ahead", "asked one by one"])
+@pytest.mark.parametrize("calls", [3, None], ids=["for a moment", "for the whole file"])
+def test_a_licence_that_is_lost_while_results_are_read_is_waited_for(
+    suffers: Suffers, sims: list[Path], tmp_path: Path, extraction: bool, calls: int | None
+) -> None:
+    """The engine swallows the refusals: the table would have empty cells, and no file a fault."""
+    parallel = backend("threading", 2, **{"result-extraction": {"enabled": extraction}})
+    parallel["plugins"]["hybrid-executor"]["licence_wait_first_s"] = 0.05
+    loss = {"after_reads": 1, "calls": calls, "times": 1, "counter": str(tmp_path / "loss")}
+    found = suffers(sims, [], parallel, [{"files": "case_[13].sim", "licence_loss": loss}])
+    assert "no licence is free" in " ".join(found.output.split())
+    assert Path(f"{loss['counter']}.0").exists()

@@ -11,28 +11,29 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from digitalmodel_optimizer.batch.defaults import CoreDefaults
+from digitalmodel_optimizer.batch.loop import BatchLoop, Surroundings
+from digitalmodel_optimizer.batch.scheduler import Scheduler
+from digitalmodel_optimizer.batch.tracker import Tracker
 from digitalmodel_optimizer.plugin import (
     Allocation,
     Assignment,
-    Batch,
-    BatchReport,
-    Decision,
-    ErrorKind,
-    FileError,
+    Executor,
     FileResult,
     FileTask,
     Group,
+    Machine,
     Measured,
     Schedule,
     Settings,
     SimulationFile,
-    WorkerLostError,
 )
+from digitalmodel_optimizer.plugin.manager import Manager
 from digitalmodel_optimizer_plugins import hybrid_executor
 
 
@@ -64,8 +65,8 @@ class Workload:
         name = f"run-{index}-{task.attempt}-{os.getpid()}"
         Path(self.folder, name).touch()
         behaviour = self.behaviours.get(index, "ok")
-        engine: Any = {"thread": threading.get_ident()}
-        notes: dict[str, dict[str, float]] = {}
+        payload: Any = {"thread": threading.get_ident()}
+        retire = False
         if behaviour == "abort":
             os.abort()
         elif behaviour == "kill once" and task.attempt == 1:
@@ -83,17 +84,21 @@ class Workload:
             time.sleep(600)
         elif behaviour == "half a result":
             _die_half_way_through_sending()
-            engine = b"x" * 5_000_000
+            payload = b"x" * 5_000_000
         elif behaviour == "poison":
-            engine = Poison()
+            payload = Poison()
         elif behaviour == "raise":
             raise KeyError("raised by process_file")
         elif behaviour == "grow":
-            notes = {"gc": {"replace_worker": 1.0}}
+            retire = True
         elif behaviour.startswith("sleep "):
             time.sleep(float(behaviour.split()[1]))
         return FileResult(
-            task.file, payload=engine, attempt=task.attempt, worker=os.getpid(), notes=notes
+            task.file,
+            payload=payload,
+            attempt=task.attempt,
+            worker=os.getpid(),
+            retire_worker=retire,
         )
 
 
@@ -111,93 +116,93 @@ def _die_half_way_through_sending() -> None:
     Connection._send = half
 
 
-class FakeControl:
-    """The core's part in its simplest form: no budgets, failures decided by the plugin itself."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self.backend = ""
-        self.decisions: list[str] = []
-        self.stop = False
-        self.started: list[int] = []
-        self.most_running = 0
-        self._running = 0
-        self._lock = threading.Lock()
-
-    def run(self, task: FileTask, run_once: Callable[[FileTask], FileResult]) -> FileResult:
-        with self._lock:
-            self.started.append(task.file.index)
-            self._running += 1
-            self.most_running = max(self.most_running, self._running)
-        try:
-            return self._attempts(task, run_once)
-        finally:
-            with self._lock:
-                self._running -= 1
-
-    def _attempts(self, task: FileTask, run_once: Callable[[FileTask], FileResult]) -> FileResult:
-        while True:
-            try:
-                result = run_once(task)
-            except WorkerLostError as lost:
-                kind = ErrorKind.TIMEOUT if lost.timed_out else ErrorKind.CRASHED
-                error = FileError(kind, str(lost))
-                result = FileResult(task.file, error=error, attempt=task.attempt)
-            if result.error is None:
-                return result
-            decision: Decision | None = hybrid_executor.optimizer_file_failed(
-                task.file, result.error, task.attempt, self.settings
-            )
-            if decision is None or decision.action == "give_up":
-                return result
-            task = replace(task, attempt=task.attempt + 1)
-
-    def decide(self, text: str) -> None:
-        self.decisions.append(text)
-
-    def chose_backend(self, name: str) -> None:
-        self.backend = name
-
-    @property
-    def stopping(self) -> bool:
-        return self.stop
+MACHINE = Machine(2, 8_000.0, 8_000.0, sys.platform)
 
 
-def schedule_of(count: int, workers: int, measured: Measured | None = None) -> Schedule:
+def schedule_of(count: int, workers: int) -> Schedule:
     files = tuple(SimulationFile(n, f"file_{n}.sim", 1_000_000) for n in range(count))
     assignment = Assignment(Group("all", files), Allocation(workers, 1, "asked"))
-    return Schedule(
-        (assignment,), tuple(FileTask(file, 1) for file in files), measured or Measured()
-    )
+    return Schedule((assignment,), tuple(FileTask(file, 1) for file in files), Measured())
 
 
-def settings_of(time_limit_s: float | None = None, **options: Any) -> Settings:
+def settings_of(
+    time_limit_s: float | None = None, *, use_processes: bool = True, **options: Any
+) -> Settings:
+    defaults = {option.name: option.default for option in hybrid_executor.OPTIONS.options}
     return Settings(
         enabled=True,
         timeout_per_file_s=time_limit_s,
-        plugin_options={hybrid_executor.NAME: options},
+        use_processes=use_processes,
+        plugin_options={hybrid_executor.NAME: {**defaults, **options}},
     )
 
 
-def end_batch() -> None:
-    """As the core ends a batch, whatever has become of it."""
-    batch = Batch("", (), "")
-    report = BatchReport(batch, (), None, "", 0.0, (), (), 0.0)
-    hybrid_executor.optimizer_batch_finished(batch=batch, report=report, settings=settings_of())
+class Run:
+    """Files through the core's loop, on the executor that hybrid-executor supplies."""
+
+    def __init__(self, workload: Any, count: int, workers: int, settings: Settings) -> None:
+        self.manager = Manager()
+        self.manager.register(CoreDefaults(), name="core")
+        self.manager.register(hybrid_executor, name="hybrid-executor")
+        self.manager.hook.optimizer_batch_started(batch=None, settings=settings)
+        self.schedule = schedule_of(count, workers)
+        self.executor: Executor = self.manager.ask(
+            "optimizer_executor",
+            schedule=self.schedule,
+            process_file=workload,
+            machine=MACHINE,
+            settings=settings,
+        )
+        self.results: dict[int, FileResult] = {}
+        self.decisions: list[str] = []
+        self.scheduler = Scheduler(isolated_alone=not self.executor.isolates)
+        start_s = time.perf_counter()
+
+        def clock() -> float:
+            return time.perf_counter() - start_s
+
+        self.loop = BatchLoop(
+            self.scheduler,
+            self.executor,
+            self.manager,
+            settings,
+            Tracker((task.file for task in self.schedule.order), clock, lambda: 1.0),
+            Surroundings(clock, lambda _pids: (0.0, 0.0), lambda: MACHINE),
+            state_for=lambda _file: None,
+            processed=lambda _result: None,
+            take=self.take,
+            decide=self.decisions.append,
+        )
+        self.scheduler.plan(self.schedule)
+        self.scheduler.add(self.schedule.order)
+        self.executor.resize(workers)
+
+    def take(self, result: FileResult) -> FileResult:
+        assert result.file.index not in self.results, "a file came back twice"
+        self.results[result.file.index] = result
+        return result
+
+    def run(self) -> dict[int, FileResult]:
+        try:
+            self.loop.run()
+            self.executor.close(kill=False)
+            return self.results
+        finally:
+            self.executor.close(kill=True)
 
 
 def main(folder: str, backend: str) -> None:
     """A parent process of its own, for tests that interrupt or kill the parent: four long files."""
     settings = settings_of(backend=backend, processes=2, threads_inside=2)
     workload = Workload(folder, dict.fromkeys(range(4), "sleep 600"))
-    control = FakeControl(settings)
-    results = hybrid_executor.optimizer_execute(schedule_of(4, 2), workload, control, settings)
     try:
-        list(results)
+        Run(workload, 4, 2, settings).run()
     except KeyboardInterrupt:
         print("interrupted", flush=True)
         sys.exit(130)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    import executor_workload  # by its name: workers know no main module
+
+    executor_workload.main(*sys.argv[1:])

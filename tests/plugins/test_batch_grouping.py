@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as settings_of_hypothesis
 from hypothesis import strategies as st
+from plugin_settings import settings_of
 
 from digitalmodel_optimizer.plugin import Settings, SettingsError, SimulationFile
 from digitalmodel_optimizer_plugins import batch_grouping
@@ -24,8 +25,7 @@ from digitalmodel_optimizer_plugins.size_classes import (
 
 
 def settings(**options: Any) -> Settings:
-    defaults = {option.name: option.default for option in batch_grouping.OPTIONS}
-    return Settings(enabled=True, plugin_options={batch_grouping.NAME: {**defaults, **options}})
+    return settings_of(batch_grouping, **options)
 
 
 def files_of(*sizes_mb: float) -> list[SimulationFile]:
@@ -71,11 +71,6 @@ def test_bounds_are_a_setting() -> None:
     assert grouped(files_of(5, 15), size_bounds_mb="10") == {"from 10 MB": [1], "under 10 MB": [0]}
     assert grouped(files_of(5, 15), size_bounds_mb="") == {"any size": [1, 0]}
     assert grouped([]) == {}
-
-
-def test_works_without_filled_in_options() -> None:
-    [group] = batch_grouping.optimizer_group_files(files=files_of(1), settings=Settings())
-    assert group.label == "under 100 MB"
 
 
 @pytest.mark.parametrize(

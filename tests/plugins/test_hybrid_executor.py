@@ -9,8 +9,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,34 +16,27 @@ import psutil
 import pytest
 
 HERE = Path(__file__).parent
-if str(HERE) not in sys.path:  # loky hands our path on to its workers
+if str(HERE) not in sys.path:  # workers get our path
     sys.path.insert(0, str(HERE))
 
-from executor_workload import FakeControl, Workload, end_batch, schedule_of, settings_of
+from executor_workload import Run, Workload, schedule_of, settings_of
 
 from digitalmodel_optimizer.plugin import (
-    Batch,
-    BatchReport,
     ErrorKind,
     FileError,
     FileResult,
-    FileTask,
-    Measured,
+    OptimizerError,
+    PluginError,
     SettingsError,
     SimulationFile,
-    WorkerLostError,
 )
 from digitalmodel_optimizer_plugins import hybrid_executor
-from digitalmodel_optimizer_plugins.hybrid_executor.choice import (
-    BatchFacts,
-    choose_backend,
-    threads_inside,
-)
-from digitalmodel_optimizer_plugins.hybrid_executor.recovery import describe_exit, licence_delay_s
-from digitalmodel_optimizer_plugins.hybrid_executor.worker_pool import WorkerPool
-from digitalmodel_optimizer_plugins.hybrid_executor.worker_process import (
-    WorkerLimits,
-    WorkerProcess,
+from digitalmodel_optimizer_plugins.hybrid_executor import early
+from digitalmodel_optimizer_plugins.hybrid_executor.processes import Limits, ProcessExecutor
+from digitalmodel_optimizer_plugins.hybrid_executor.recovery import (
+    LicenceWait,
+    describe_exit,
+    licence_delay_s,
 )
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
@@ -73,34 +64,28 @@ def until(condition: Callable[[], Any], timeout_s: float = 15.0) -> bool:
     return True
 
 
-def semaphores(pid: int) -> set[str]:
-    """The semaphores of loky that a process has made and nobody has removed yet."""
+def shared_memory() -> set[str]:
+    """Semaphores that loky has made for this process, where the system shows them as files."""
     shared = Path("/dev/shm")
-    return {p.name for p in shared.glob(f"sem.loky-{pid}-*")} if shared.is_dir() else set()
+    return {path.name for path in shared.glob(f"sem.loky-{os.getpid()}-*")}
 
 
 @pytest.fixture(autouse=True)
 def nothing_left_behind() -> Iterator[None]:
-    threads, names = set(threading.enumerate()), semaphores(os.getpid())
+    threads = set(threading.enumerate())
     yield
-    end_batch()
-    assert until(lambda: not workers_of(os.getpid()), 10), workers_of(os.getpid())
+    hybrid_executor.optimizer_batch_finished()
+    assert not workers_of(os.getpid())
     assert until(lambda: set(threading.enumerate()) <= threads, 10), threading.enumerate()
-    assert until(lambda: semaphores(os.getpid()) <= names, 10), semaphores(os.getpid())
 
 
 def execute(
     workload: Workload, count: int, workers: int, **settings: Any
-) -> tuple[dict[int, FileResult], FakeControl]:
-    control = FakeControl(settings_of(**settings))
-    results = list(
-        hybrid_executor.optimizer_execute(
-            schedule_of(count, workers), workload, control, control.settings
-        )
-    )
-    by_index = {result.file.index: result for result in results}
-    assert len(by_index) == len(results) == count
-    return by_index, control
+) -> tuple[dict[int, FileResult], Run]:
+    run = Run(workload, count, workers, settings_of(**settings))
+    results = run.run()
+    assert len(results) == count
+    return results, run
 
 
 def runs(folder: Path, index: int) -> int:
@@ -110,23 +95,28 @@ def runs(folder: Path, index: int) -> int:
 # --- every backend ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("backend", ["serial", "threading", "loky", "hybrid"])
+@pytest.mark.parametrize("backend", ["auto", "serial", "threading", "loky", "hybrid"])
 def test_each_file_comes_back_exactly_once(tmp_path: Path, backend: str) -> None:
-    results, control = execute(
+    results, run = execute(
         Workload(str(tmp_path)), 7, 2, backend=backend, processes=1, threads_inside=2
     )
-    assert control.backend == backend
-    assert control.decisions[0].startswith(f"{backend}: ")
+    assert run.executor.name == {"auto": "loky"}.get(backend, backend)
+    assert run.executor.reason
     assert all(result.error is None and runs(tmp_path, n) == 1 for n, result in results.items())
     elsewhere = {result.worker for result in results.values()} - {os.getpid()}
     # Of two worker processes the one that starts first may do all of such short files.
-    expected = {"serial": {0}, "threading": {0}, "loky": {1, 2}, "hybrid": {1}}
+    expected = {"serial": {0}, "threading": {0}, "loky": {1, 2}, "auto": {1, 2}, "hybrid": {1}}
     assert len(elsewhere) in expected[backend]
 
 
 def test_serial_runs_on_the_calling_thread(tmp_path: Path) -> None:
     results, _ = execute(Workload(str(tmp_path)), 2, 1, backend="serial")
     assert {result.payload["thread"] for result in results.values()} == {threading.get_ident()}
+
+
+def test_one_file_at_a_time_runs_on_its_process_main_thread(tmp_path: Path) -> None:
+    results, _ = execute(Workload(str(tmp_path)), 3, 1, backend="loky")
+    assert len({(r.worker, r.payload["thread"]) for r in results.values()}) == 1
 
 
 def test_another_backend_of_joblib_is_passed_on(tmp_path: Path) -> None:
@@ -141,47 +131,86 @@ def test_another_backend_of_joblib_is_passed_on(tmp_path: Path) -> None:
             return super().configure(*args, **kwargs)
 
     joblib.register_parallel_backend("elsewhere", Elsewhere)
-    results, control = execute(Workload(str(tmp_path), {1: "raise"}), 3, 2, backend="elsewhere")
-    assert control.backend == "elsewhere"
+    results, run = execute(Workload(str(tmp_path), {1: "raise"}), 3, 2, backend="elsewhere")
+    assert run.executor.name == "elsewhere"
     assert used
     assert [n for n, result in results.items() if result.error] == [1]
-    assert "KeyError('raised by process_file')" in results[1].error.message
+    assert "KeyError: 'raised by process_file'" in results[1].error.message
+
+
+@posix
+def test_joblibs_multiprocessing_is_really_used(tmp_path: Path) -> None:
+    results, _ = execute(Workload(str(tmp_path)), 3, 2, backend="multiprocessing")
+    assert os.getpid() not in {result.worker for result in results.values()}
+    assert all(result.error is None for result in results.values())
+
+
+def test_a_backend_that_would_run_in_this_process_is_refused_with_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import joblib._parallel_backends as backends
+
+    monkeypatch.setattr(backends.MultiprocessingBackend, "effective_n_jobs", lambda *_: 1)
+    with pytest.raises(SettingsError, match="one by one in the host's own process"):
+        execute(Workload(str(tmp_path)), 3, 2, backend="multiprocessing")
+    assert not list(tmp_path.glob("run-*"))
+
+
+def test_an_executor_that_runs_files_in_the_parent_unasked_ends_the_batch(tmp_path: Path) -> None:
+    run = Run(Workload(str(tmp_path)), 3, 1, settings_of(backend="serial"))
+    run.executor.in_parent = False
+    with pytest.raises(PluginError, match=r"ran file_0 in the host's own process"):
+        run.run()
 
 
 def test_a_backend_that_nobody_knows_is_refused_before_any_file_is_opened() -> None:
     with pytest.raises(SettingsError, match=r"hybrid-executor\.backend is 'lokky'"):
-        hybrid_executor.optimizer_batch_started(
-            Batch("b", (), "results"), settings_of(backend="lokky")
-        )
+        hybrid_executor.optimizer_configure(settings_of(backend="lokky"))
 
 
-def test_results_stream_while_others_are_still_running(tmp_path: Path) -> None:
-    control = FakeControl(settings_of(backend="loky"))
-    results = hybrid_executor.optimizer_execute(
-        schedule_of(2, 2), Workload(str(tmp_path), {0: "sleep 600"}), control, control.settings
-    )
-    assert next(results).file.index == 1
-    results.close()
+def test_results_come_while_others_are_still_running(tmp_path: Path) -> None:
+    run = Run(Workload(str(tmp_path), {0: "sleep 600"}), 2, 2, settings_of())
+
+    class EnoughError(Exception):
+        pass
+
+    def take(result: FileResult) -> FileResult:
+        assert result.file.index == 1
+        raise EnoughError
+
+    run.loop._take = take
+    with pytest.raises(EnoughError):
+        run.run()
 
 
 @pytest.mark.parametrize("backend", ["serial", "threading", "loky"])
-def test_no_new_file_starts_once_the_core_wants_to_stop(tmp_path: Path, backend: str) -> None:
+def test_no_new_file_starts_once_the_core_stops(tmp_path: Path, backend: str) -> None:
     slow = Workload(str(tmp_path), dict.fromkeys(range(12), "sleep 0.05"))
-    control = FakeControl(settings_of(backend=backend))
-    results = hybrid_executor.optimizer_execute(schedule_of(12, 2), slow, control, control.settings)
-    first = next(results)
-    control.stop = True
-    rest = list(results)
-    assert len({result.file.index for result in [first, *rest]}) == 12
-    kept = [result for result in rest if result.error is not None]
-    assert kept
-    assert {result.error.kind for result in kept} == {ErrorKind.STOPPED}
-    assert all(runs(tmp_path, result.file.index) == 0 for result in kept)
+    run = Run(slow, 12, 2, settings_of(backend=backend))
+
+    def take(result: FileResult) -> FileResult:
+        run.scheduler.stop()
+        return run.take(result)
+
+    run.loop._take = take
+    assert 1 <= len(run.run()) <= 4
+    assert len(list(tmp_path.glob("run-*"))) == len(run.results)
 
 
-def test_an_error_of_the_core_ends_the_batch_and_its_workers(tmp_path: Path) -> None:
-    with pytest.raises(KeyError, match="raised by process_file"):
-        execute(Workload(str(tmp_path), {0: "raise", 1: "sleep 600"}), 3, 2, backend="loky")
+def test_an_error_of_a_plugin_ends_the_batch_and_its_workers(tmp_path: Path) -> None:
+    run = Run(Workload(str(tmp_path), {0: "exit", 1: "sleep 600"}), 3, 2, settings_of())
+
+    class Broken:
+        from digitalmodel_optimizer.plugin import hookimpl
+
+        @hookimpl
+        def optimizer_file_failed(self) -> None:
+            raise ValueError("no idea")
+
+    run.manager.register(Broken(), name="broken")
+    with pytest.raises(PluginError, match="optimizer_file_failed raised ValueError: no idea"):
+        run.run()
+    assert not workers_of(os.getpid())
 
 
 # --- losing workers -----------------------------------------------------------------------------
@@ -232,7 +261,7 @@ def test_a_hanging_file_is_stopped_with_its_children_and_the_rest_go_on(
     )
     assert {n for n, result in results.items() if result.error} == {0}
     assert results[0].error.kind is ErrorKind.TIMEOUT
-    assert "file_0.sim took longer than 1.5 s" in results[0].error.message
+    assert "it took longer than 1.5 s" in results[0].error.message
     assert runs(tmp_path, 0) == 1
     child = int(next(tmp_path.glob("child-*")).name.split("-")[1])
     assert until(lambda: not psutil.pid_exists(child) or _is_zombie(child), 10)
@@ -273,8 +302,14 @@ def test_a_worker_that_has_grown_is_replaced(tmp_path: Path) -> None:
 
 
 def test_a_worker_that_has_grown_is_replaced_with_threads_inside(tmp_path: Path) -> None:
+    others = dict.fromkeys(range(1, 6), "sleep 0.3")
     results, _ = execute(
-        Workload(str(tmp_path), {0: "grow"}), 6, 2, backend="hybrid", processes=1, threads_inside=2
+        Workload(str(tmp_path), {0: "grow", **others}),
+        6,
+        2,
+        backend="hybrid",
+        processes=1,
+        threads_inside=2,
     )
     assert len({result.worker for result in results.values()}) == 2
 
@@ -290,124 +325,163 @@ def test_a_lost_crew_costs_its_files_one_isolated_retry(tmp_path: Path) -> None:
     assert runs(tmp_path, 1) == 2
 
 
-def test_an_idle_worker_is_ended() -> None:
-    class Worker:
-        """As much of a worker process as the pool sees."""
-
-        capacity, running, idle_since, retiring = 1, 0, 0.0, False
-        ended = starting = False
-
-        def begin(self, tell: Callable[[], None]) -> None:
-            tell()
-
-        def run(self, task: FileTask) -> FileResult:
-            if task.file.index == 0:  # another file runs beside it, and is done long before
-                pool.run_once(replace(task, file=replace(task.file, index=1)))
-                time.sleep(0.05)
-            return FileResult(task.file)
-
-        def begin_stop(self) -> None:
-            self.ended = True
-
-        def finish(self, deadline: float) -> None:
-            pass
-
-    workers: list[Any] = []
-
-    def new_worker() -> Any:
-        workers.append(Worker())
-        return workers[-1]
-
-    pool = WorkerPool(new_worker, most=2, stop_s=1.0, idle_s=0.01)
-    pool.run_once(schedule_of(1, 2).order[0])
-    assert [worker.ended for worker in workers] == [False, True]
-    pool.close(kill=False)
-    assert [worker.ended for worker in workers] == [True, True]
+def test_an_idle_worker_is_ended(tmp_path: Path) -> None:
+    executor = ProcessExecutor(Workload(str(tmp_path)), Limits(idle_s=0.0))
+    first, second = schedule_of(2, 2).order
+    try:
+        executor.submit(first)
+        assert until(lambda: executor.wait(0.1))
+        assert until(lambda: not executor.wait(0.05) and executor.ready_workers == 0)
+        executor.submit(second)
+        assert until(lambda: executor.wait(0.1))
+    finally:
+        executor.close(kill=True)
 
 
 def test_no_file_waits_for_a_start_while_another_worker_is_free(tmp_path: Path) -> None:
-    """Four files, two workers: the second one never gets to its end of the start."""
-    begun: list[WorkerProcess] = []
-
-    class Slow(WorkerProcess):
-        def begin(self, tell: Callable[[], None]) -> None:
-            begun.append(self)
-            if self is begun[0]:
-                super().begin(tell)
-            else:
-                self._warming, self._begun_at = Future(), time.monotonic()
-
-    limits = WorkerLimits(None, 60.0, 5.0)
-    pool = WorkerPool(lambda: Slow(Workload(str(tmp_path)), limits), 2, 5.0, 30.0)
-    with ThreadPoolExecutor(2) as drivers:
-        results = list(drivers.map(pool.run_once, schedule_of(4, 2).order, timeout=60))
-    pool.close(kill=True)
-    assert all(result.error is None for result in results)
-    assert len({result.worker for result in results}) == 1
-    assert len(begun) == 2
+    """The second worker never gets ready: the first one does all files."""
+    run = Run(Workload(str(tmp_path)), 4, 2, settings_of())
+    executor = run.executor
+    assert isinstance(executor, ProcessExecutor)
+    assert until(lambda: not executor.wait(0.05) and executor._workers[0].ready)
+    executor.start_worker()
+    stuck = executor._workers[1]
+    psutil.Process(stuck.pid).suspend()
+    results = run.run()
+    assert {result.worker for result in results.values()} == {executor_pid(results)}
+    assert executor_pid(results) != stuck.pid
 
 
-def test_a_worker_that_another_file_is_about_to_start_is_not_taken(tmp_path: Path) -> None:
-    """Two files at once, two workers: each has its own, and neither waits for the other's start."""
-    second_came = threading.Event()
-    begun: list[WorkerProcess] = []
+def executor_pid(results: dict[int, FileResult]) -> int:
+    return results[0].worker
 
-    class Hesitating(WorkerProcess):
-        def begin(self, tell: Callable[[], None]) -> None:
-            begun.append(self)
-            if len(begun) > 1:
-                second_came.set()
-            assert second_came.wait(30.0), "the second file took the first one's worker"
-            super().begin(tell)
 
-    limits = WorkerLimits(None, 60.0, 5.0)
-    pool = WorkerPool(lambda: Hesitating(Workload(str(tmp_path)), limits), 2, 5.0, 30.0)
-    with ThreadPoolExecutor(2) as drivers:
-        results = list(drivers.map(pool.run_once, schedule_of(2, 2).order, timeout=60))
-    pool.close(kill=True)
-    assert all(result.error is None for result in results)
+def test_as_many_workers_are_started_as_files_wait(tmp_path: Path) -> None:
+    """One after the other: while one is started, nobody hears those that run."""
+    slow = Workload(str(tmp_path), dict.fromkeys(range(3), "sleep 5"))
+    executor = ProcessExecutor(slow, Limits())
+    executor.resize(4)
+    started = []
+    try:
+        for task in schedule_of(3, 4).order:
+            executor.submit(task)
+        for _ in range(5):
+            executor.wait(0.0)
+            started.append(executor.ready_workers)
+    finally:
+        executor.close(kill=True)
+    assert started == [1, 2, 3, 3, 3]
 
 
 def test_a_start_that_takes_too_long_costs_its_file(tmp_path: Path) -> None:
-    limits = WorkerLimits(None, 0.5, 5.0)
-    workload = Workload(str(tmp_path), start_s=30.0)
-    pool = WorkerPool(lambda: WorkerProcess(workload, limits), 1, 1.0, 30.0)
-    with pytest.raises(WorkerLostError, match=r"longer than 0\.5 s, the time limit for its start"):
-        pool.run_once(schedule_of(1, 1).order[0])
-    pool.close(kill=True)
+    executor = ProcessExecutor(Workload(str(tmp_path), start_s=30.0), Limits(start_s=0.5))
+    found: list[FileResult] = []
+    try:
+        executor.submit(schedule_of(1, 1).order[0])
+        assert until(lambda: found.extend(executor.wait(0.1)) or found)
+    finally:
+        executor.close(kill=True)
+    assert "longer than 0.5 s, the time limit for its start" in found[0].error.message
+    assert found[0].error.kind is ErrorKind.CRASHED
+
+
+# --- where processes cannot be had ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value", "words"),
+    [
+        ("executable", "", "does not know its own executable"),
+        ("executable", "/usr/bin/env", "Python runs inside /usr/bin/env"),
+        ("frozen", True, "frozen program"),
+    ],
+)
+def test_without_processes_auto_uses_threads_and_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, attribute: str, value: Any, words: str
+) -> None:
+    monkeypatch.setattr(sys, attribute, value, raising=False)
+    results, run = execute(Workload(str(tmp_path)), 3, 2)
+    assert {result.worker for result in results.values()} == {os.getpid()}
+    assert run.executor.name == "threading"
+    assert words in run.executor.reason
+    with pytest.raises(SettingsError, match=words):
+        execute(Workload(str(tmp_path)), 3, 2, backend="loky")
+
+
+def test_a_process_that_cannot_be_started_is_said_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(ProcessExecutor, "start_worker", refuse)
+    _, run = execute(Workload(str(tmp_path)), 3, 2)
+    assert run.executor.name == "threading"
+    assert "Resource temporarily unavailable" in run.executor.reason
+    with pytest.raises(OptimizerError, match="Resource temporarily unavailable"):
+        execute(Workload(str(tmp_path)), 3, 2, backend="hybrid")
+
+
+@posix
+def test_workers_need_no_semaphores(tmp_path: Path) -> None:
+    before = shared_memory()
+    run = Run(Workload(str(tmp_path), {0: "sleep 0.3"}), 1, 1, settings_of())
+    during: set[str] = set()
+
+    def take(result: FileResult) -> FileResult:
+        during.update(shared_memory())
+        return run.take(result)
+
+    run.loop._take = take
+    run.run()
+    assert during == before
+
+
+def test_switching_processes_off_is_threads(tmp_path: Path) -> None:
+    results, run = execute(Workload(str(tmp_path)), 3, 2, use_processes=False)
+    assert run.executor.name == "threading"
+    assert {result.worker for result in results.values()} == {os.getpid()}
+
+
+# --- workers that are started early --------------------------------------------------------------
+
+
+def test_early_workers_are_taken_and_the_others_ended(tmp_path: Path) -> None:
+    assert early.early_processes.start(_nothing, 2) == 2
+    assert len(workers_of(os.getpid())) == 2
+    results, run = execute(Workload(str(tmp_path)), 3, 1)
+    assert "1 started while the host was being imported" in run.executor.reason
+    assert all(result.error is None for result in results.values())
+    assert len({result.worker for result in results.values()}) == 1
+
+
+def test_early_workers_that_died_are_replaced(tmp_path: Path) -> None:
+    early.early_processes.start(_nothing, 1)
+    (worker,) = workers_of(os.getpid())
+    worker.kill()
+    assert until(lambda: _is_zombie(worker.pid))
+    results, _ = execute(Workload(str(tmp_path)), 2, 1)
+    assert all(result.error is None for result in results.values())
+
+
+def _nothing() -> None:
+    """What an early worker prepares here."""
 
 
 # --- the parent's own end -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("backend", ["loky", "hybrid"])
-def test_closing_the_iterator_ends_the_workers_at_once(tmp_path: Path, backend: str) -> None:
-    workload = Workload(str(tmp_path), {1: "sleep 600", 2: "sleep 600"})
-    control = FakeControl(settings_of(backend=backend))
-    results = hybrid_executor.optimizer_execute(
-        schedule_of(3, 2), workload, control, control.settings
+def test_closing_ends_workers_at_once(tmp_path: Path, backend: str) -> None:
+    run = Run(
+        Workload(str(tmp_path), {1: "sleep 600"}), 3, 2, settings_of(backend=backend, processes=2)
     )
-    next(results)
+    run.loop._start(0.0)
+    assert until(lambda: run.executor.wait(0.1))
     start = time.monotonic()
-    results.close()
+    run.executor.close(kill=True)
     assert time.monotonic() - start < 10
     assert not workers_of(os.getpid())
-
-
-def test_the_end_of_the_batch_ends_workers_of_an_iterator_left_open(tmp_path: Path) -> None:
-    settings = settings_of(backend="loky")
-    results = hybrid_executor.optimizer_execute(
-        schedule_of(2, 2),
-        Workload(str(tmp_path), {1: "sleep 600"}),
-        FakeControl(settings),
-        settings,
-    )
-    next(results)
-    batch = Batch("b", (), "results")
-    report = BatchReport(batch, (), None, "loky", 0.0, (), (), 0.0)
-    hybrid_executor.optimizer_batch_finished(batch, report, settings)
-    assert not workers_of(os.getpid())
-    results.close()
 
 
 def start_parent(folder: Path, backend: str) -> tuple[subprocess.Popen[str], list[psutil.Process]]:
@@ -445,76 +519,12 @@ def test_workers_end_by_themselves_when_the_parent_is_killed(tmp_path: Path, bac
     parent.communicate(timeout=20)
     _, alive = psutil.wait_procs(workers, timeout=10)
     assert not alive
-    assert until(lambda: not semaphores(parent.pid), 10)
-
-
-# --- choosing -----------------------------------------------------------------------------------
-
-
-def facts(**changed: Any) -> BatchFacts:
-    known = {
-        "files": 100,
-        "workers": 8,
-        "expected_s": 200.0,
-        "native_share": 0.3,
-        "worker_start_s": 2.0,
-        "cpus": 8,
-    }
-    return BatchFacts(**{**known, **changed})
-
-
-@pytest.mark.parametrize(
-    ("batch", "backend"),
-    [
-        (facts(), "loky"),
-        (facts(workers=1), "serial"),
-        (facts(files=1), "serial"),
-        (facts(files=10, expected_s=0.5), "serial"),  # ten small files do not deserve a pool
-        (facts(expected_s=None), "loky"),
-        (facts(expected_s=None, workers=1), "serial"),
-        (facts(use_processes=False), "threading"),
-        (facts(use_processes=False, workers=1), "serial"),
-        (facts(use_processes=False, time_limit=True), "threading"),
-        (facts(time_limit=True, files=1, workers=1), "loky"),
-        (facts(native_share=0.9, expected_s=10.0), "threading"),
-        (facts(native_share=0.9, expected_s=10.0, time_limit=True), "loky"),
-        (facts(native_share=0.9, expected_s=2000.0, workers=15), "loky"),  # Python's lock binds
-        (facts(native_share=0.79, expected_s=10.0), "loky"),
-        (facts(native_share=0.6, workers=32, cpus=8, expected_s=100.0), "hybrid"),
-        (facts(native_share=0.6, workers=15, cpus=8, expected_s=100.0), "loky"),
-        (facts(native_share=0.4, workers=32, cpus=8, expected_s=100.0), "loky"),
-    ],
-)
-def test_auto_chooses_by_what_the_batch_is(batch: BatchFacts, backend: str) -> None:
-    name, reason = choose_backend(batch)
-    assert name == backend, reason
-    assert reason
-
-
-def test_auto_says_what_it_chose_and_why(tmp_path: Path) -> None:
-    control = FakeControl(settings_of())
-    schedule = schedule_of(10, 2, Measured(files=1, seconds=0.001, size_mb=1.0))
-    results = hybrid_executor.optimizer_execute(
-        schedule, Workload(str(tmp_path)), control, control.settings
-    )
-    assert len(list(results)) == 10
-    assert control.backend == "serial"
-    said = (
-        "serial: one file after the other in this process, since 10 files with 0.0 s of work, 0% of"
-        " it native, should take 0.0 s (loky 0.5 s)"
-    )
-    assert control.decisions == [said]
-
-
-@pytest.mark.parametrize(("share", "threads"), [(0.5, 2), (0.67, 3), (0.9, 4), (1.0, 4), (0.0, 2)])
-def test_threads_inside_follow_the_native_share(share: float, threads: int) -> None:
-    assert threads_inside(share) == threads
 
 
 # --- after a failure ----------------------------------------------------------------------------
 
 
-def decision(kind: ErrorKind, attempt: int) -> Any:
+def action(kind: ErrorKind, attempt: int) -> Any:
     file = SimulationFile(0, "a.sim", 1)
     return hybrid_executor.optimizer_file_failed(
         file, FileError(kind, "it failed"), attempt, settings_of()
@@ -522,12 +532,15 @@ def decision(kind: ErrorKind, attempt: int) -> Any:
 
 
 def test_failures_are_answered_by_their_kind() -> None:
-    assert decision(ErrorKind.CRASHED, 1).action == "alone"
-    assert decision(ErrorKind.CRASHED, 2).action == "give_up"
-    assert decision(ErrorKind.TIMEOUT, 1).action == "give_up"
-    assert decision(ErrorKind.LICENCE, 1).action == "wait"
+    for kind in (ErrorKind.CRASHED, ErrorKind.MEMORY):
+        assert action(kind, 1).action == "alone"
+        assert action(kind, 2).action == "give_up"
+    assert action(ErrorKind.CHANGED, 1).action == "retry"
+    assert action(ErrorKind.CHANGED, 2) is None
+    assert action(ErrorKind.TIMEOUT, 1).action == "give_up"
+    assert action(ErrorKind.LICENCE, 1).action == "wait"
     for kind in (ErrorKind.MISSING, ErrorKind.UNREADABLE, ErrorKind.ENGINE, ErrorKind.OUTPUT):
-        assert decision(kind, 1) is None
+        assert action(kind, 1) is None
 
 
 def test_waiting_for_a_licence_grows_and_ends() -> None:
@@ -536,14 +549,44 @@ def test_waiting_for_a_licence_grows_and_ends() -> None:
     assert given[:6] == [2, 4, 8, 16, 32, 60]
     assert sum(given) == 600
     assert waits[len(given) :] == [None] * (len(waits) - len(given))
-    assert decision(ErrorKind.LICENCE, 100).action == "give_up"
+
+
+def test_no_licence_for_any_file_stops_the_batch_with_one_verdict() -> None:
+    wait, options = LicenceWait(), settings_of().plugin(hybrid_executor.NAME)
+    error = FileError(ErrorKind.LICENCE, "Licence server cannot be reached")
+    actions = [wait.advise(0, error, attempt, options) for attempt in range(1, 30)]
+    assert {item.action for item in actions} == {"wait", "stop"}
+    verdict = next(item for item in actions if item.action == "stop").reason
+    assert "Licence server cannot be reached" in verdict
+    assert "600 s" in verdict
+    assert "resumes" in verdict
+
+
+def test_a_file_that_others_leave_no_licence_waits_on() -> None:
+    wait, options = LicenceWait(), settings_of().plugin(hybrid_executor.NAME)
+    error = FileError(ErrorKind.LICENCE, "no seat")
+    for attempt in range(1, 40):
+        assert wait.advise(0, error, attempt, options).action == "wait"
+        wait.succeeded()
+    assert wait.advise(0, error, 40, options).action == "wait"
+    assert wait.advise(0, error, 41, options).action == "give_up", "the others are done"
+
+
+def test_after_one_file_was_given_up_a_second_one_stops_the_batch() -> None:
+    wait, options = LicenceWait(), settings_of().plugin(hybrid_executor.NAME)
+    wait.succeeded()
+    error = FileError(ErrorKind.LICENCE, "no seat")
+    assert wait.advise(0, error, 30, options).action == "wait"
+    assert wait.advise(0, error, 31, options).action == "give_up"
+    wait.advise(1, error, 1, options)
+    assert wait.advise(1, error, 31, options).action == "stop"
 
 
 @pytest.mark.parametrize(
     ("code", "words"),
     [
         (3, "it ended with exit code 3"),
-        (None, "it ended in an unknown way"),
+        (None, "its exit status is unknown"),
         (-1073741819, "it ended with status 0xC0000005: a bad memory access in native code"),
         (0xC00000FD, "it ended with status 0xC00000FD: a stack overflow in native code"),
     ],

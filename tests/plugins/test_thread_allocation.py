@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as settings_of_hypothesis
 from hypothesis import strategies as st
+from plugin_settings import settings_of
 
 from digitalmodel_optimizer.plugin import (
     Allocation,
@@ -35,13 +36,7 @@ def _between_batches(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def settings(*, ceiling: int | None = None, use_processes: bool = True, **options: Any) -> Settings:
-    defaults = {option.name: option.default for option in plugin.OPTIONS}
-    return Settings(
-        enabled=True,
-        ceiling=ceiling,
-        use_processes=use_processes,
-        plugin_options={plugin.NAME: {**defaults, **options}},
-    )
+    return settings_of(plugin, ceiling=ceiling, use_processes=use_processes, **options)
 
 
 def files_of(*sizes_mb: float, first: int = 0) -> tuple[SimulationFile, ...]:
@@ -94,7 +89,7 @@ def test_the_size_class_decides_on_a_large_machine(
     allocation = allocate([size_mb] * 200, measured=slow())
     assert allocation.workers == workers
     assert words in allocation.reason
-    assert allocation.native_threads == 64 // allocation.most_workers
+    assert allocation.native_threads == 64 // allocation.max_workers
 
 
 @pytest.mark.parametrize(
@@ -204,13 +199,24 @@ def test_more_native_threads_than_cores_are_lowered_to_the_cores() -> None:
 # ---------------------------------------------------------------------------------------------
 
 
-def test_ten_small_files_do_not_deserve_a_process_pool() -> None:
-    measured = Measured(files=1, seconds=0.04, size_mb=6.7)
-    allocation = allocate([6.7] * 10, BIG, measured)
-    assert allocation.workers == 1
-    assert "0.4 s of work (measured) would end no sooner with more, at 0.5 s a start" in (
+@pytest.mark.parametrize("machine", [BIG, SMALL])
+def test_ten_small_files_do_not_deserve_more_than_the_worker_that_is_ready(
+    machine: Machine,
+) -> None:
+    measured = Measured(files=1, seconds=0.04, size_mb=6.7, ready_workers=1)
+    allocation = allocate([6.7] * 10, machine, measured)
+    assert (allocation.workers, allocation.max_workers) == (1, 1)
+    assert "0.4 s of work (measured) would not end sooner with more, at 0.5 s per start" in (
         allocation.reason
     )
+
+
+def test_where_no_worker_is_ready_the_first_one_costs_its_start_as_well() -> None:
+    """So a few that start at the same time are done sooner than one; one core gains nothing."""
+    measured = Measured(files=1, seconds=0.04, size_mb=6.7)
+    assert 1 < allocate([6.7] * 10, BIG, measured).workers <= 5
+    assert allocate([6.7] * 10, replace(SMALL, logical_cpus=1), measured).workers == 1
+    assert allocate([0.1] * 10, BIG, replace(measured, seconds=0.001)).workers == 1
 
 
 def test_a_hundred_slow_small_files_do() -> None:
@@ -220,7 +226,7 @@ def test_a_hundred_slow_small_files_do() -> None:
 
 def test_each_further_worker_must_pay_its_own_start() -> None:
     counts = [
-        allocate([6.7] * 100, BIG, Measured(files=1, seconds=seconds, size_mb=6.7)).workers
+        allocate([6.7] * 100, BIG, Measured(1, seconds, 6.7, ready_workers=1)).workers
         for seconds in (0.004, 0.01, 0.02, 1.0, 10.0)
     ]
     assert counts == sorted(counts)
@@ -229,10 +235,13 @@ def test_each_further_worker_must_pay_its_own_start() -> None:
 
 
 def test_unmeasured_files_are_judged_by_their_size() -> None:
-    assert allocate([2.0] * 10).workers == 1
-    assert "assumed from the size" in allocate([2.0] * 10).reason
-    assert allocate([1500.0] * 10).workers == 10
-    assert allocate([1500.0] * 10, run=settings(assumed_mb_per_s=1e5)).workers == 1
+    ready = Measured(ready_workers=1)
+    small = allocate([0.5] * 10, measured=ready)
+    assert small.workers == 1
+    assert "0.1 s of work (assumed from the size) would not end sooner with more" in small.reason
+    assert allocate([1500.0] * 10, measured=ready).workers == 10
+    quick = settings(assumed_mb_per_s=1e5)
+    assert allocate([1500.0] * 10, measured=ready, run=quick).workers == 1
 
 
 def test_threads_need_no_start_but_take_turns_in_python() -> None:
@@ -275,11 +284,24 @@ def test_two_groups_of_one_file_run_side_by_side() -> None:
 def test_a_group_that_only_looks_small_shares_the_pool_of_the_batch() -> None:
     small = Group("small", files_of(*[6.7] * 10))
     rest = Group("rest", files_of(*[300.0] * 40, first=10))
-    measured = Measured(files=1, seconds=0.07, size_mb=6.7)
+    measured = Measured(files=1, seconds=0.04, size_mb=6.7, ready_workers=1)
     call: dict[str, Any] = {"machine": SMALL, "measured": measured, "settings": settings()}
     assert plugin.optimizer_allocate(group=small, files=small.files, **call).workers == 1
     both = (*small.files, *rest.files)
     assert plugin.optimizer_allocate(group=small, files=both, **call).workers == 2
+
+
+def test_what_is_planned_anew_bounds_what_may_be_raised() -> None:
+    """Groups of one planning are taken together; an earlier planning knew less."""
+    large, small = Group("l", files_of(*[1500.0] * 99)), Group("s", files_of(1, first=99))
+    both = (*large.files, *small.files)
+    for group in (large, small):
+        call: dict[str, Any] = {"machine": BIG, "settings": settings(), "files": both}
+        plugin.optimizer_allocate(group=group, measured=Measured(), **call)
+    assert plugin._batch.raiser.max_workers == 64, "the small one's; memory holds 40 large ones"
+    quick = Measured(files=1, seconds=0.001, size_mb=1500, ready_workers=1)
+    plugin.optimizer_allocate(group=large, measured=quick, **call)
+    assert plugin._batch.raiser.max_workers == 1
 
 
 def test_a_new_batch_forgets_the_last() -> None:
@@ -347,6 +369,7 @@ measurements = st.builds(
     size_mb=st.floats(0, 1e6),
     native_share=st.floats(0, 1),
     memory_factor=st.none() | st.floats(-10, 100),
+    ready_workers=st.integers(0, 8),
 )
 sizes = st.lists(st.just(0.0) | st.floats(0, 5000), max_size=60)
 
@@ -421,7 +444,3 @@ def test_the_table_is_a_setting() -> None:
     run = settings(size_classes="100:45,500:30,15")
     assert allocate([50] * 900, BIG, slow(), run).workers == 45
     assert allocate([700] * 200, BIG, slow(), run).workers == 15
-
-
-def test_works_without_filled_in_options() -> None:
-    assert allocate([2.0] * 10, run=Settings()).workers == 1

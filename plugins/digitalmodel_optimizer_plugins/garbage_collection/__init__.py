@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import gc
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import Any
@@ -26,7 +26,6 @@ from digitalmodel_optimizer.plugin import (
 from digitalmodel_optimizer_plugins.garbage_collection import process_memory as memory
 
 NAME = "gc"
-REPLACE_NOTE = "replace_worker"
 
 # While other threads have a file open, a collection may meet their garbage and stops them all, so
 # the need must be so many times greater.
@@ -67,20 +66,17 @@ OPTIONS = (
         optional=True,
     ),
 )
-_DEFAULTS: dict[str, Any] = {option.name: option.default for option in OPTIONS}
 
 
 @dataclass
 class _ProcessState:
     """What this process has seen; ``lock`` guards it when files run in threads.
 
-    ``collected``: the garbage of the imports is gone, and what they left is exempt. ``base_mb`` is
-    the memory after the last collection, ``lowest_mb`` the least that the worker
+    ``base_mb`` is the memory after the last collection, ``lowest_mb`` the least that the worker
     held between files, ``patience`` the factor on the triggers.
     """
 
     is_worker: bool = False
-    collected: bool = False
     froze: bool = False
     files_open: int = 0
     was_enabled: bool = True
@@ -101,29 +97,21 @@ def optimizer_options() -> PluginOptions:
 @hookimpl
 def optimizer_configure(settings: Settings) -> None:
     """Exempt what this process has imported, so that collecting the rest is quick."""
-    if _state.collected or not _options(settings)["freeze"]:
-        return  # to count what a worker has frozen would take as long as there is of it
+    if not settings.plugin(NAME)["freeze"]:
+        return
     if gc.get_freeze_count() < FROZEN_BY_SOMEBODY:
         gc.freeze()
         _state.froze = True
 
 
 @hookimpl
-def optimizer_worker_prepared() -> None:
-    """Look through all imports while nobody waits: the batch's first files would."""
-    gc.collect()
-    gc.freeze()
-    _state.collected = True
-
-
-@hookimpl
 def optimizer_worker_started(settings: Settings) -> None:
     global _state  # what a forked worker inherited is its parent's
-    collected = _state.collected
     _state = _ProcessState(is_worker=True)
     memory.forget()
-    freeze = _options(settings)["freeze"]
-    if not (collected and freeze):
+    freeze = settings.plugin(NAME)["freeze"]
+    # A worker that was started early has looked through its imports while nobody waited.
+    if not freeze or gc.get_freeze_count() < FROZEN_BY_SOMEBODY:
         gc.unfreeze()
         gc.collect()
     if freeze:
@@ -148,16 +136,17 @@ def optimizer_batch_finished() -> None:
 def optimizer_process_file(
     settings: Settings,
 ) -> Generator[None, FileResult | None, FileResult | None]:
-    options = _options(settings)
+    options = settings.plugin(NAME)
     _open_file()
     try:
         result = yield
-        notes = _tidy(options)
+        notes, retire = _tidy(options)
     finally:
         _close_file()
     if result is None:
         return None
-    return replace(result, notes={**result.notes, NAME: notes})
+    all_notes = {**result.notes, NAME: notes}
+    return replace(result, notes=all_notes, retire_worker=result.retire_worker or retire)
 
 
 def _open_file() -> None:
@@ -179,8 +168,8 @@ def _close_file() -> None:
             gc.enable()
 
 
-def _tidy(options: dict[str, Any]) -> dict[str, float]:
-    """Collect and release if need be; the figures, as notes for the report."""
+def _tidy(options: Mapping[str, Any]) -> tuple[dict[str, float], bool]:
+    """Collect and release if need be; the figures for the report, and whether it did not help."""
     notes = dict.fromkeys(("collect_s", "trim_s", "collections", "freed_mb", "trimmed_mb"), 0.0)
     with _state.lock:
         alone = _state.files_open == 1
@@ -201,19 +190,18 @@ def _tidy(options: dict[str, Any]) -> dict[str, float]:
         # With other files open nobody can tell growth from what they hold.
         limit_mb = options["replace_growth_mb"]
         if not (_state.is_worker and alone and limit_mb is not None):
-            return notes
+            return notes, False
         after_mb = memory.resident_mb()
         if _state.lowest_mb is None:
             _state.lowest_mb = after_mb
         if after_mb - _state.lowest_mb > limit_mb and not collected:
             after_mb = _collect(after_mb, options, notes)
-        if after_mb - _state.lowest_mb > limit_mb:
-            notes[REPLACE_NOTE] = 1.0
+        retire = after_mb - _state.lowest_mb > limit_mb
         _state.lowest_mb = min(_state.lowest_mb, after_mb)
-    return notes
+    return notes, retire
 
 
-def _collect(before_mb: float, options: dict[str, Any], notes: dict[str, float]) -> float:
+def _collect(before_mb: float, options: Mapping[str, Any], notes: dict[str, float]) -> float:
     """Memory in MB after a collection and, where the platform can, a release."""
     start = perf_counter()
     gc.collect()
@@ -228,7 +216,3 @@ def _collect(before_mb: float, options: dict[str, Any], notes: dict[str, float])
     notes["trimmed_mb"] += max(0.0, collected_mb - after_mb)
     _state.base_mb = after_mb
     return after_mb
-
-
-def _options(settings: Settings) -> dict[str, Any]:
-    return {**_DEFAULTS, **settings.plugin(NAME)}

@@ -1,57 +1,47 @@
-"""hybrid-executor: runs a batch on the joblib backend that suits it, and survives its workers.
+"""hybrid-executor: runs the files where it suits them, and survives what they do.
 
-``serial`` and ``threading`` stay in this process. ``loky`` gives each running file a worker process
-of its own, so that a crash, a kill or a time limit costs that file and nothing else. ``hybrid`` has
-few processes with threads inside. Any other name is passed on to joblib (dask, ray). ``auto``
-chooses by what the batch is.
+``loky``, which ``auto`` chooses, gives each running file a worker process of its own, so that a
+crash, a kill or a time limit costs that file and nothing else. ``hybrid`` has few processes with
+threads inside. ``serial`` and ``threading`` stay in this process. Any other name is a backend that
+joblib knows (dask and the like).
 """
 
 from __future__ import annotations
 
-import importlib
 import math
-import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any
 
 from digitalmodel_optimizer.plugin import (
-    Batch,
-    BatchReport,
-    Control,
-    Decision,
+    ErrorKind,
+    Executor,
     FileError,
     FileResult,
     Machine,
+    OptimizerError,
     Option,
     PluginOptions,
     ProcessFile,
+    RetryAction,
     Schedule,
     Settings,
     SettingsError,
     SimulationFile,
     hookimpl,
 )
-from digitalmodel_optimizer_plugins.hybrid_executor.backends import (
-    Execution,
-    close_open_pools,
-    run_hybrid,
-    run_loky,
-    run_other,
-    run_serial,
-    run_threading,
-    worker_limits,
+from digitalmodel_optimizer.plugin.executor import SerialExecutor
+from digitalmodel_optimizer_plugins.hybrid_executor.early import early_processes, how_many
+from digitalmodel_optimizer_plugins.hybrid_executor.in_process import InThisProcess
+from digitalmodel_optimizer_plugins.hybrid_executor.processes import Limits, ProcessExecutor
+from digitalmodel_optimizer_plugins.hybrid_executor.recovery import (
+    LicenceWait,
+    advise_after_failure,
 )
-from digitalmodel_optimizer_plugins.hybrid_executor.choice import (
-    BatchFacts,
-    choose_backend,
-    threads_inside,
-)
-from digitalmodel_optimizer_plugins.hybrid_executor.recovery import decide_after_failure
-from digitalmodel_optimizer_plugins.hybrid_executor.spares import early_workers, spares
-from digitalmodel_optimizer_plugins.worker_start import worker_start_s
+from digitalmodel_optimizer_plugins.hybrid_executor.support import why_no_processes
 
 NAME = "hybrid-executor"
 OWN_BACKENDS = ("auto", "serial", "threading", "loky", "hybrid")
+_THREADS_INSIDE = 2
 
 OPTIONS = PluginOptions(
     "Runs the files serially, in threads, in processes, or in processes with threads inside.",
@@ -124,12 +114,16 @@ OPTIONS = PluginOptions(
             "licence_wait_total_s",
             float,
             600.0,
-            "All pauses for a licence of one file together.",
+            "How long to wait for a licence. If no file has had one in all that time, the batch "
+            "stops and can be resumed.",
             unit="seconds",
             minimum=0,
         ),
     ),
 )
+
+
+_licences = LicenceWait()
 
 
 @hookimpl
@@ -138,9 +132,9 @@ def optimizer_options() -> PluginOptions:
 
 
 @hookimpl
-def optimizer_batch_started(batch: Batch, settings: Settings) -> None:
-    """Refuse a backend that joblib does not know before any file is opened."""
-    name = _options(settings)["backend"]
+def optimizer_configure(settings: Settings) -> None:
+    """Refuse a backend that joblib does not know."""
+    name = settings.plugin(NAME)["backend"]
     if name in OWN_BACKENDS:
         return
     from joblib import Parallel  # type: ignore[import-untyped, unused-ignore]
@@ -148,131 +142,161 @@ def optimizer_batch_started(batch: Batch, settings: Settings) -> None:
     try:
         Parallel(n_jobs=2, backend=name)
     except (ValueError, ImportError) as error:
-        key = f"orcaflex.parallel.plugins.{NAME}.backend"
-        own = ", ".join(OWN_BACKENDS)
-        fault = f"{key} is {name!r}, which is none of {own}, and joblib says: {error}"
-        raise SettingsError([fault], settings.source) from error
+        raise SettingsError([_fault(f"is {name!r}: {_unknown(error)}")], settings.source) from error
 
 
 @hookimpl
-def optimizer_get_ready(
+def optimizer_prewarm(
     files: Sequence[SimulationFile],
     prepare: Callable[[], None],
     machine: Machine,
     settings: Settings,
 ) -> int | None:
-    options = _options(settings)
+    options = settings.plugin(NAME)
     if not settings.use_processes or options["backend"] not in ("auto", "loky"):
         return None
-    count = early_workers(files, machine, settings.ceiling, options["early_workers"])
-    spares.start(prepare, worker_limits(settings, options), count)
-    if count:  # then the batch will be driven by joblib, too
-        importlib.import_module("joblib")
-    return count
+    if why_no_processes() is not None:
+        return None
+    count = how_many(files, machine, settings.ceiling, options["early_workers"])
+    return early_processes.start(prepare, count)
 
 
 @hookimpl
-def optimizer_try_first(settings: Settings) -> bool | None:
-    """Not where files are isolated anyway, or held to a time limit that needs a process."""
-    here = _options(settings)["backend"] in ("auto", "serial", "threading")
-    return None if here and settings.timeout_per_file_s is None and not spares else False
+def optimizer_batch_started() -> None:
+    _licences.begin()
 
 
 @hookimpl
-def optimizer_execute(
-    schedule: Schedule, process_file: ProcessFile, control: Control, settings: Settings
-) -> Iterator[FileResult]:
-    options = _options(settings)
-    name, reason = _chosen(schedule, settings, options)
-    workers = min(schedule.workers, max(1, len(schedule.order)))
-    most = min(schedule.most_workers, max(1, len(schedule.order)))
-    shape = _hybrid_shape(most, schedule.measured.native_share, options)
-    control.chose_backend(name)
-    control.decide(f"{_described(name, workers, shape)}, since {reason}")
-    spares.keep(workers if name == "loky" else 0)
-    if early := len(spares):
-        was = "was" if early == 1 else "were"
-        control.decide(f"{early} of them {was} started while the host was being imported")
-    run = Execution(schedule, process_file, control, settings, options)
+def optimizer_executor(
+    schedule: Schedule, process_file: ProcessFile, settings: Settings
+) -> Executor:
+    options = settings.plugin(NAME)
+    name, reason = _chosen(settings, options)
+    early = early_processes.take(schedule.workers if name == "loky" else 0)
+    if name == "loky" and early:
+        reason += f"; {len(early)} started while the host was being imported"
+    if name not in ("loky", "hybrid"):
+        return _elsewhere(name, reason, schedule, process_file, settings)
+    threads, processes = 1, None
     if name == "hybrid":
-        return run_hybrid(run, shape)
-    backend = {"serial": run_serial, "threading": run_threading, "loky": run_loky}.get(name)
-    return backend(run) if backend else run_other(run, name)
+        threads, processes = _shape(schedule.max_workers, options)
+        reason += f"; {threads} threads in each process"
+    executor = ProcessExecutor(
+        process_file,
+        _limits(settings),
+        name=name,
+        reason=reason,
+        threads=threads,
+        processes=processes,
+        workers=early,
+    )
+    try:
+        if not early:
+            executor.start_worker()
+    except (OSError, ImportError) as error:
+        return _without_processes(
+            f"they cannot be started: {error}", schedule, process_file, settings
+        )
+    return executor
+
+
+@hookimpl(specname="optimizer_executor", wrapper=True)
+def end_unused_workers() -> Generator[None, Executor | None, Executor | None]:
+    """Where another plugin supplies the executor, nobody takes the workers that started early."""
+    executor = yield
+    early_processes.end()
+    return executor
+
+
+@hookimpl
+def optimizer_file_finished(result: FileResult) -> None:
+    if result.error is None:
+        _licences.succeeded()
 
 
 @hookimpl
 def optimizer_file_failed(
     file: SimulationFile, error: FileError, attempt: int, settings: Settings
-) -> Decision | None:
-    return decide_after_failure(error, attempt, _options(settings))
+) -> RetryAction | None:
+    if error.kind is ErrorKind.LICENCE:
+        return _licences.advise(file.index, error, attempt, settings.plugin(NAME))
+    return advise_after_failure(error, attempt)
 
 
 @hookimpl
-def optimizer_files_finished() -> None:
-    """Processes take a while to end: they do while the summaries are written."""
-    spares.begin_end()
+def optimizer_batch_finished() -> None:
+    early_processes.end()
 
 
-@hookimpl
-def optimizer_batch_finished(batch: Batch, report: BatchReport, settings: Settings) -> None:
-    close_open_pools()
-    spares.keep(0)
-
-
-def _options(settings: Settings) -> Mapping[str, Any]:
-    defaults = {option.name: option.default for option in OPTIONS.options}
-    return {**defaults, **settings.plugin(NAME)}
-
-
-def _chosen(schedule: Schedule, settings: Settings, options: Mapping[str, Any]) -> tuple[str, str]:
-    """The backend and why: what the settings ask for, or what the batch suggests."""
+def _chosen(settings: Settings, options: Mapping[str, Any]) -> tuple[str, str]:
+    """The backend, and why."""
     asked: str = options["backend"]
+    if asked in ("auto", "loky", "hybrid"):
+        if not settings.use_processes:
+            return "threading", "worker processes are switched off (use_processes: False)"
+        obstacle = why_no_processes()
+        if obstacle is not None:
+            if asked != "auto":
+                raise SettingsError([_fault(f"is {asked}: {obstacle}")], settings.source)
+            return "threading", f"no worker processes: {obstacle}"
     if asked == "auto":
-        measured = schedule.measured
-        files = [task.file for task in schedule.order]
-        return choose_backend(
-            BatchFacts(
-                files=len(files),
-                workers=schedule.workers,
-                expected_s=measured.predict_s(files) if measured.files else None,
-                native_share=measured.native_share,
-                worker_start_s=worker_start_s(settings),
-                cpus=os.cpu_count() or 1,
-                use_processes=settings.use_processes,
-                time_limit=settings.timeout_per_file_s is not None,
-                ready_workers=measured.ready_workers,
-            )
-        )
-    if not settings.use_processes and asked in ("loky", "hybrid"):
-        return "threading", f"processes are switched off and {asked} needs them"
+        return "loky", "a worker process for each running file, so that a crash costs one file"
     return asked, "the settings ask for it"
 
 
-def _hybrid_shape(workers: int, native_share: float, options: Mapping[str, Any]) -> tuple[int, int]:
-    """Processes, and threads inside each; together no fewer than ``workers`` where left to us."""
-    threads, processes = options["threads_inside"], options["processes"]
-    if threads == "auto":
-        known = processes != "auto"
-        threads = max(2, math.ceil(workers / processes)) if known else threads_inside(native_share)
-    if processes == "auto":
-        processes = math.ceil(workers / threads)
-    return processes, threads
-
-
-def _described(name: str, workers: int, shape: tuple[int, int]) -> str:
+def _elsewhere(
+    name: str, reason: str, schedule: Schedule, process_file: ProcessFile, settings: Settings
+) -> Executor:
+    """In this process, or on a backend of joblib's; files that end processes get one."""
     if name == "serial":
-        return "serial: one file after the other in this process"
-    if name == "threading":
-        return f"threading: {workers} {_plural('thread', workers)} in this process"
-    if name == "loky":
-        return f"loky: {workers} worker {_plural('process', workers)}"
-    if name == "hybrid":
-        processes, threads = shape
-        return f"hybrid: {processes} {_plural('process', processes)} with {threads} threads inside"
-    return (
-        f"{name}: {workers} {_plural('file', workers)} at a time, on joblib's backend of that name"
+        inner: Executor = SerialExecutor(process_file, reason)
+    else:
+        from digitalmodel_optimizer_plugins.hybrid_executor.joblib_backend import JoblibExecutor
+
+        try:
+            inner = JoblibExecutor(name, process_file, schedule.max_workers, reason)
+        except OptimizerError as error:
+            if settings.plugin(NAME)["backend"] != name:  # nobody has asked for it
+                return SerialExecutor(process_file, f"{reason}; {error}")
+            raise SettingsError([_fault(f"is {name}: {error}")], settings.source) from error
+    if not settings.use_processes or why_no_processes() is not None:
+        return inner
+    return InThisProcess(inner, lambda: ProcessExecutor(process_file, _limits(settings)))
+
+
+def _without_processes(
+    obstacle: str, schedule: Schedule, process_file: ProcessFile, settings: Settings
+) -> Executor:
+    if settings.plugin(NAME)["backend"] != "auto":
+        raise OptimizerError(f"worker processes: {obstacle}")
+    return _elsewhere(
+        "threading", f"no worker processes: {obstacle}", schedule, process_file, settings
     )
 
 
-def _plural(noun: str, count: int) -> str:
-    return noun if count == 1 else noun + ("es" if noun.endswith("s") else "s")
+def _shape(workers: int, options: Mapping[str, Any]) -> tuple[int, int | None]:
+    """Threads inside each process, and how many processes; None: as many as are needed."""
+    threads, processes = options["threads_inside"], options["processes"]
+    if threads == "auto":
+        threads = _THREADS_INSIDE
+        if processes != "auto":
+            threads = max(_THREADS_INSIDE, math.ceil(workers / processes))
+    return threads, None if processes == "auto" else processes
+
+
+def _limits(settings: Settings) -> Limits:
+    options = settings.plugin(NAME)
+    return Limits(
+        file_s=settings.timeout_per_file_s,
+        start_s=options["start_timeout_s"],
+        stop_s=options["stop_timeout_s"],
+        idle_s=options["idle_worker_s"],
+    )
+
+
+def _fault(said: str) -> str:
+    return f"orcaflex.parallel.plugins.{NAME}.backend {said}"
+
+
+def _unknown(error: Exception) -> str:
+    return f"choose from {', '.join(OWN_BACKENDS)}, or a backend that joblib knows ({error})"

@@ -1,145 +1,131 @@
-"""What hybrid-executor runs inside its worker processes; standard library only, to stay small."""
+"""What runs inside a worker process: tasks in, results out, on one pipe.
+
+In, from the parent: ``("batch", process_file)``, ``("file", number, task)``, and None to end. Out:
+``("hello", None)`` when the process can take a batch, ``("ready", None)`` when it can take files,
+``(number, result)`` for each file, the result pickled on its own.
+"""
 
 from __future__ import annotations
 
-import contextlib
-import functools
 import os
+import pickle
 import queue
 import signal
 import sys
 import threading
-import time
+import traceback
 from typing import TYPE_CHECKING, Any
+
+from digitalmodel_optimizer.plugin.results import ErrorKind, FileError, FileResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from multiprocessing.connection import Connection
 
-    from digitalmodel_optimizer.plugin import FileResult, FileTask, ProcessFile
+    from digitalmodel_optimizer.plugin import FileTask, ProcessFile
 
-    Answer = tuple[FileResult | int | None, BaseException | None]
-
-_PARENT_CHECK_S = 1.0
-
-_conversation: Connection[Any, Any] | None = None
+PARENT_GONE_STATUS = 1
 
 
-def prepare_worker(parent_pid: int, conversation: Connection[Any, Any]) -> None:
-    """Make a new worker process ready: first code of ours that runs in it.
+def work(connection: Connection, threads: int, prepare: Callable[[], None] | None) -> None:
+    """Serve the parent until it says that it is over; the process's whole life.
 
-    ``conversation`` is the pipe on which tasks come and results go.
+    One file at a time runs on this thread, ``threads`` at a time on threads of their own.
+
+    :param prepare: run first, while no batch has come yet.
     """
-    global _conversation
-    _conversation = conversation
     # Ctrl-C reaches every process of a console. The parent decides what happens to its workers; the
     # mask is the one that the parent set around our start.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if sys.platform != "win32":
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-    _keep_loky_from_recycling()
-    threading.Thread(
-        target=_end_with_parent, args=(parent_pid,), name="parent-watch", daemon=True
-    ).start()
-
-
-def _keep_loky_from_recycling() -> None:
-    """Large models are no leak: when a worker is replaced is the gc plugin's decision.
-
-    loky ends a worker that has grown by 300 MB; its environment variable for that limit is newer
-    than the oldest loky that we accept.
-    """
-    from loky import process_executor  # type: ignore[import-untyped, unused-ignore]
-
-    process_executor._MAX_MEMORY_LEAK_SIZE = float("inf")
-
-
-def _end_with_parent(parent_pid: int) -> None:
-    """End this process, whatever it is doing, once its parent is gone.
-
-    A loky worker holds both ends of its queues, so it does not notice by itself.
-    """
-    if sys.platform == "win32":
-        import psutil  # type: ignore[import-untyped, unused-ignore]
-
-        try:
-            psutil.Process(parent_pid).wait()  # waits on the handle, without polling
-        except psutil.NoSuchProcess:
-            pass
-    else:
-        while os.getppid() == parent_pid:
-            time.sleep(_PARENT_CHECK_S)
-    os._exit(1)
-
-
-def warm_up(process_file: ProcessFile) -> int:
-    """Pay for the imports before the first file's clock runs; return the process id."""
-    prepare = getattr(process_file, "warm_up", None)
+    received: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    threading.Thread(target=_receive, args=(connection, received), daemon=True).start()
+    worker = _Worker(connection)
+    worker.send("hello", None)
     if prepare is not None:
+        prepare()
+    worker.serve(received, threads)
+
+
+def _receive(connection: Connection, received: queue.SimpleQueue[Any]) -> None:
+    """Hand on what comes; end this process, whatever it is doing, once its parent is gone."""
+    while True:
         try:
-            prepare()
-        except Exception:
+            content = connection.recv_bytes()
+        except (EOFError, OSError):
+            os._exit(PARENT_GONE_STATUS)
+        received.put(content)
+
+
+class _Worker:
+    """Processes files of one batch after another."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._sending = threading.Lock()
+        self._process_file: ProcessFile | None = None
+
+    def send(self, what: str | int, content: Any) -> None:
+        message = pickle.dumps((what, content), protocol=pickle.HIGHEST_PROTOCOL)
+        with self._sending:
+            self._connection.send_bytes(message)
+
+    def serve(self, received: queue.SimpleQueue[Any], threads: int) -> None:
+        tasks: queue.SimpleQueue[tuple[int, FileTask] | None] = queue.SimpleQueue()
+
+        def files() -> None:
+            while (item := tasks.get()) is not None:
+                self._process(*item)
+
+        crew = [threading.Thread(target=files, daemon=True) for _ in range(threads)]
+        if threads > 1:
+            for thread in crew:
+                thread.start()
+        while (message := pickle.loads(received.get())) is not None:
+            if message[0] == "batch":
+                self._take_batch(message[1])
+            elif threads > 1:
+                tasks.put(message[1:])
+            else:
+                self._process(*message[1:])
+        if threads > 1:
+            for _ in crew:
+                tasks.put(None)
+            for thread in crew:
+                thread.join()
+
+    def _take_batch(self, process_file: ProcessFile) -> None:
+        """Pay for the imports before the first file's clock runs."""
+        self._process_file = process_file
+        try:
+            process_file.warm_up()
+        except Exception:  # the first file will meet it again, and tell
             pass
-    return os.getpid()
+        self.send("ready", None)
+
+    def _process(self, number: int, task: FileTask) -> None:
+        assert self._process_file is not None
+        try:
+            result = self._process_file(task)
+        except BaseException as raised:
+            result = _failed(task, raised)
+        try:
+            content = pickle.dumps(result, protocol=pickle.HIGHEST_PROTOCOL)
+        except Exception as unsendable:
+            content = pickle.dumps(_failed(task, unsendable, "its result cannot be sent back: "))
+        self.send(number, content)
 
 
-def serve_alone(process_file: ProcessFile) -> None:
-    """Run the tasks that arrive on the conversation, one after the other on this thread.
-
-    In: a task, or None to end. Out: ``(result, error)``.
-    """
-    conversation = _the_conversation()
-    with contextlib.suppress(EOFError):
-        while (task := conversation.recv()) is not None:
-            _answer(conversation.send, process_file, task)
-
-
-def serve(process_file: ProcessFile, threads: int) -> None:
-    """Run the tasks that arrive on the conversation, ``threads`` at a time, until told to end.
-
-    In: ``(number, task)``, or None to end. Out: ``(number, (result, error))`` as each is done,
-    after a first ``(0, (process id, None))`` when the process is warm.
-    """
-    conversation = _the_conversation()
-    tasks: queue.SimpleQueue[tuple[int, FileTask] | None] = queue.SimpleQueue()
-    sending = threading.Lock()
-
-    def send(number: int, answer: Answer) -> None:
-        with sending:
-            conversation.send((number, answer))
-
-    def work() -> None:
-        while (item := tasks.get()) is not None:
-            number, task = item
-            _answer(functools.partial(send, number), process_file, task)
-
-    send(0, (warm_up(process_file), None))
-    crew = [threading.Thread(target=work, name=f"file-{n}", daemon=True) for n in range(threads)]
-    for thread in crew:
-        thread.start()
-    with contextlib.suppress(EOFError):
-        while (item := conversation.recv()) is not None:
-            tasks.put(item)
-    for _ in crew:
-        tasks.put(None)
-    for thread in crew:
-        thread.join()
-
-
-def _the_conversation() -> Connection[Any, Any]:
-    if _conversation is None:
-        raise RuntimeError("this worker was started without a conversation")
-    return _conversation
-
-
-def _answer(send: Callable[[Answer], None], process_file: ProcessFile, task: FileTask) -> None:
-    """Process a file and send what came of it; if that cannot be sent, why."""
-    try:
-        result, error = process_file(task), None
-    except BaseException as raised:
-        result, error = None, raised
-    try:
-        send((result, error))
-    except Exception as unsendable:
-        text = f"the result of {task.file.path} cannot be sent back: {unsendable!r}"
-        send((None, RuntimeError(text)))
+def _failed(task: FileTask, error: BaseException, said: str = "") -> FileResult:
+    """The error as text: not every exception can be sent."""
+    return FileResult(
+        task.file,
+        FileError(
+            ErrorKind.ENGINE,
+            f"{said}{type(error).__name__}: {error}",
+            "".join(traceback.format_exception(type(error), error, error.__traceback__)),
+        ),
+        attempt=task.attempt,
+        worker=os.getpid(),
+    )

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from digitalmodel_optimizer.plugin import (
     AUTO,
@@ -32,7 +31,6 @@ from digitalmodel_optimizer_plugins.size_classes import parse_table, table_text
 from digitalmodel_optimizer_plugins.thread_allocation.budgets import allocate
 from digitalmodel_optimizer_plugins.thread_allocation.scale_down import Tuner
 from digitalmodel_optimizer_plugins.thread_allocation.scale_up import Raiser
-from digitalmodel_optimizer_plugins.worker_start import OPTION as WORKER_START
 
 NAME = "thread-allocation"
 
@@ -101,7 +99,15 @@ OPTIONS = (
         minimum=1,
         optional=True,
     ),
-    WORKER_START,
+    Option(
+        "worker_start_s",
+        float,
+        0.5,
+        "Time in which a worker process starts and imports what it needs of the host; more where "
+        "that comes from a slow disk.",
+        unit="s",
+        minimum=0,
+    ),
     Option(
         "assumed_mb_per_s",
         float,
@@ -130,15 +136,15 @@ OPTIONS = (
         maximum=1.0,
     ),
 )
-_DEFAULTS: dict[str, Any] = {option.name: option.default for option in OPTIONS}
 
 
 @dataclass
 class _BatchState:
-    """What this plugin knows of the batch that runs; the core serializes the calls that use it."""
+    """What this plugin knows of the batch that runs; one batch at a time."""
 
     tuner: Tuner
     raiser: Raiser = field(default_factory=Raiser)
+    measured: Measured = field(default_factory=Measured)
 
 
 _batch = _BatchState(Tuner())
@@ -154,7 +160,7 @@ def optimizer_options() -> PluginOptions:
 @hookimpl
 def optimizer_configure(settings: Settings) -> None:
     try:
-        parse_table(_options(settings)["size_classes"])
+        parse_table(settings.plugin(NAME)["size_classes"])
     except ValueError as fault:
         key = f"orcaflex.parallel.plugins.{NAME}.size_classes"
         raise SettingsError([f"{key} {fault}"], settings.source) from None
@@ -162,9 +168,12 @@ def optimizer_configure(settings: Settings) -> None:
 
 @hookimpl
 def optimizer_batch_started(batch: Batch, settings: Settings) -> None:
-    options = _options(settings)
+    options = settings.plugin(NAME)
     _batch.tuner = Tuner(throughput_drop=options["throughput_drop"])
-    _batch.raiser = Raiser(start_s=options["worker_start_s"])
+    _batch.raiser = Raiser(
+        start_s=options["worker_start_s"], assumed_mb_per_s=options["assumed_mb_per_s"]
+    )
+    _batch.measured = Measured()
 
 
 @hookimpl
@@ -179,21 +188,20 @@ def optimizer_allocate(
     members = {file.index for file in group.files}
     others = tuple(file for file in files if file.index not in members)
     everything = (*group.files, *others)
-    allocation = allocate(group, everything, machine, measured, settings, _options(settings))
+    allocation = allocate(group, everything, machine, measured, settings, settings.plugin(NAME))
     _batch.tuner.memory_factor = allocation.memory_factor
-    _batch.raiser.most = max(_batch.raiser.most, allocation.most_workers)
+    if measured != _batch.measured:
+        _batch.measured = measured
+        _batch.raiser.begin_plan(measured.ready_workers)
+    _batch.raiser.max_workers = max(_batch.raiser.max_workers, allocation.max_workers)
     return allocation
 
 
 @hookimpl
 def optimizer_adjust(progress: Progress, machine: Machine, settings: Settings) -> Adjustment | None:
-    reserve_mb = _options(settings)["memory_reserve_mb"]
+    reserve_mb = settings.plugin(NAME)["memory_reserve_mb"]
     if reserve_mb == AUTO:
         reserve_mb = max(500.0, 0.05 * machine.memory_total_mb)
     memory_mb = machine.memory_available_mb
-    raised = _batch.raiser.advise(progress, memory_mb, reserve_mb)
+    raised = _batch.raiser.advise(progress, memory_mb, reserve_mb, machine.logical_cpus)
     return raised or _batch.tuner.advise(progress, memory_mb, reserve_mb)
-
-
-def _options(settings: Settings) -> dict[str, Any]:
-    return {**_DEFAULTS, **settings.plugin(NAME)}

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from digitalmodel_optimizer.plugin import (
+    AUTO,
     Allocation,
     Group,
     Machine,
@@ -22,7 +23,7 @@ from digitalmodel_optimizer.plugin import (
     Settings,
     SimulationFile,
 )
-from digitalmodel_optimizer.plugin.options import AUTO
+from digitalmodel_optimizer.plugin.estimates import predict_s
 from digitalmodel_optimizer_plugins.size_classes import class_index, class_label, parse_table
 
 ASSUMED_MEMORY_FACTOR = 2.5
@@ -37,6 +38,9 @@ START_CONTENTION = 0.5
 # What the parent has to do for each worker that it starts, one after the other (measured:
 # 6 ms where nothing else runs, 21 ms beside the workers that start).
 SPAWN_S = 0.006
+# Work that is only assumed may be so many times as much: one worker too many costs its start, one
+# too few costs the whole batch.
+DOUBT = 2.0
 # Of worker counts whose time differs by less than this share, the smallest is taken.
 WORTHWHILE = 0.03
 # From so many files per worker on, dividing the work is as exact as playing the schedule through.
@@ -83,7 +87,8 @@ def allocate(
     decisive = min(limits, key=lambda limit: limit.allows)
     workers = max(1, decisive.allows)
     most = workers
-    if options["raise_workers"] and workers > 1 and decisive in (size_class, *starts):
+    may_turn_out_larger = workers > 1 or not measured.files
+    if options["raise_workers"] and may_turn_out_larger and decisive in (size_class, *starts):
         most = max(workers, min(limit.allows for limit in budgets))
         if measured.files and work.soonest(most) <= workers:
             most = workers
@@ -95,7 +100,8 @@ def allocate(
         reason=_reason(workers, most, native, decisive, limits),
         memory_factor=factor,
         memory_budget_mb=max(0.0, budget_mb - (worker_mb * most if most > 1 else 0.0)),
-        most_workers=most,
+        max_workers=most,
+        worker_start_s=options["worker_start_s"] if settings.use_processes else 0.0,
     )
 
 
@@ -139,6 +145,14 @@ def makespan_s(costs_s: Sequence[float], workers: int) -> float:
     for cost_s in sorted(costs_s, reverse=True):
         heapq.heapreplace(busy_until, busy_until[0] + cost_s)
     return max(busy_until)
+
+
+def begin_s_of(start_s: float, workers: int, ready: int, cpus: int) -> float:
+    """Seconds until the last of ``workers`` begins, of which ``ready`` have started before."""
+    if not start_s:
+        return 0.0
+    contention = 1 + START_CONTENTION * (workers - 1) / cpus
+    return start_s * contention + SPAWN_S * max(0, workers - ready)
 
 
 def time_with_late_workers_s(
@@ -232,9 +246,12 @@ class _Work:
         self._processes = settings.use_processes
         self._start_s: float = options["worker_start_s"]
         if measured.files:
-            self._costs_s = [measured.predict_s((file,)) for file in files]
+            self._costs_s = [predict_s(measured, (file,)) for file in files]
         else:
             self._costs_s = [file.size_mb / options["assumed_mb_per_s"] for file in files]
+        self._said_s = sum(self._costs_s)
+        if not measured.files:
+            self._costs_s = [DOUBT * cost_s for cost_s in self._costs_s]
         self._total_s = sum(self._costs_s)
 
     def start_limit(self, allowed: int) -> list[Limit]:
@@ -243,33 +260,34 @@ class _Work:
         if best >= allowed:
             return []
         source = "measured" if self._measured.files else "assumed from the size"
-        words = f"{self._total_s:.1f} s of work ({source}) would end no sooner with more"
+        words = f"{self._said_s:.1f} s of work ({source}) would not end sooner with more"
         if self._processes:
-            return [Limit(best, f"{words}, at {self._start_s:.1f} s a start", "start cost")]
+            return [Limit(best, f"{words}, at {self._start_s:.1f} s per start", "start cost")]
         if self._measured.files:
             python = 1 - self._measured.native_share
             words += f", {python:.0%} of it in Python, one thread at a time"
         return [Limit(best, words, "Python time")]
 
     def soonest(self, allowed: int) -> int:
-        """The smallest number of workers up to ``allowed`` that is about as soon as any."""
-        times_s = {workers: self._elapsed_s(workers) for workers in range(1, allowed + 1)}
+        """The smallest number of workers up to ``allowed`` that is about as soon as any.
+
+        Those that are ready cost no start, so that fewer would save nothing.
+        """
+        least = max(1, min(allowed, self._measured.ready_workers))
+        times_s = {workers: self._elapsed_s(workers) for workers in range(least, allowed + 1)}
         good_s = min(times_s.values(), default=0.0) * (1 + WORTHWHILE)
         return next((n for n, time_s in times_s.items() if time_s <= good_s), 1)
 
     def _elapsed_s(self, workers: int) -> float:
-        """One worker is the process that runs already. Processes start at the same time, each a
-        little slower for the others. Threads start at once, but what is not native time they do in
-        turn.
+        """Processes start at the same time, each a little slower for the others. Threads start at
+        once, but what is not native time they do in turn.
         """
-        if workers == 1:
+        if workers == 1 and not self._processes:
             return self._total_s
         played_s = makespan_s(self._costs_s, workers)
         if self._processes:
             ready = self._measured.ready_workers
-            begin_s = self._start_s * (1 + START_CONTENTION * (workers - 1) / self._cpus)
-            if self._start_s:
-                begin_s += SPAWN_S * max(0, workers - ready)
+            begin_s = begin_s_of(self._start_s, workers, ready, self._cpus)
             return time_with_late_workers_s(played_s, self._total_s, workers, ready, begin_s)
         python_share = 1 - self._measured.native_share if self._measured.files else 0.0
         return max(played_s, self._total_s * python_share)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from digitalmodel_optimizer.plugin import Adjustment, Progress
+from digitalmodel_optimizer.plugin.estimates import share_done
 
 # Memory counts as back above this many times the reserve, plus what the next file needs.
 RECOVERY_FACTOR = 1.25
@@ -68,7 +69,7 @@ class Tuner:
         self, progress: Progress, available_mb: float, reserve_mb: float
     ) -> Adjustment | None:
         """The limit to go to, or None to leave it; the caller is expected to follow."""
-        limit, finished = max(1, progress.workers_limit), len(progress.finished_s)
+        limit, finished = max(1, progress.workers_limit), progress.files_done
         if limit != self._limit:
             self._top = self._aim = limit
             self._trial = None
@@ -120,7 +121,7 @@ class Tuner:
         # At the end of a batch workers idle for want of files, which says nothing.
         if self._pressed or not progress.upcoming or not progress.finished_s:
             return None
-        now = _Mark(len(progress.finished_s), progress.finished_s[-1], _work_mb(progress))
+        now = _Mark(progress.files_done, progress.finished_s[-1], _work_mb(progress))
         if self._mark is None:
             self._mark = now if now.files >= self._settled_at else None
             return None
@@ -173,8 +174,7 @@ def _work_mb(progress: Progress) -> float:
     """Work done, in MB of the batch: a file counts half by its number and half by its size.
 
     By size alone the small files at the end of a batch would look like a loss of speed: part of a
-    file's cost does not depend on its size (see ``Measured.predict_s``).
+    file's cost does not depend on its size (see :func:`predict_s`).
     """
     total_mb = progress.size_total_mb or float(progress.files_total)
-    by_number = len(progress.finished_s) / max(1, progress.files_total)
-    return total_mb * (by_number + progress.size_share) / 2
+    return total_mb * share_done(progress)

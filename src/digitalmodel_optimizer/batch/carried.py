@@ -7,15 +7,14 @@ one is done starts from a prediction, and is checked afterwards.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from digitalmodel_optimizer.host.config import HostConfig, is_period
 from digitalmodel_optimizer.host.state import (
     FIRST,
     EngineState,
-    appends_an_index,
     merge,
     predict,
     same_answer,
@@ -31,16 +30,15 @@ def state_after(state: EngineState, output: EngineOutput) -> EngineState:
 
 
 class CarriedState:
-    """Keeps the state of one batch; asked and told from many threads.
+    """Keeps the state of one batch.
 
     ``apart``: the engine would have worked on the files in processes of their own, so that every
     one starts from the configuration as it was read.
     """
 
     def __init__(self, cfg: Any, files: Sequence[SimulationFile], *, apart: bool = False) -> None:
-        self._cfg = cfg
+        self._config = HostConfig(cfg)
         self._apart = apart
-        self._lock = threading.Lock()
         self._predicted = predict(cfg)
         self._done: dict[int, FileResult] = {}
         self._indices = [file.index for file in files]
@@ -51,18 +49,17 @@ class CarriedState:
         """The state that ``file`` starts from: exact where the files before it are done."""
         if self._apart:
             return FIRST
-        with self._lock:
-            if file.index in self._certain:
-                return self._certain[file.index]
-            for index in self._indices:
-                if index == file.index:
-                    break
-                result = self._done.get(index)
-                if result is None:
-                    return self._predicted
-                if result.error is None:
-                    return self._left_by_first(result)
-            return FIRST
+        if file.index in self._certain:
+            return self._certain[file.index]
+        for index in self._indices:
+            if index == file.index:
+                break
+            result = self._done.get(index)
+            if result is None:
+                return self._predicted
+            if result.error is None:
+                return self._left_by_first(result)
+        return FIRST
 
     def _left_by_first(self, first: FileResult) -> EngineState:
         """What all files behind the first that succeeded start from: one state for all."""
@@ -79,10 +76,9 @@ class CarriedState:
         return result
 
     def finished(self, result: FileResult) -> None:
-        with self._lock:
-            self._done[result.file.index] = result
+        self._done[result.file.index] = result
 
-    def started_from_wrong(self, results: Iterable[FileResult]) -> list[SimulationFile]:
+    def mispredicted(self, results: Iterable[FileResult]) -> list[SimulationFile]:
         """Files, in engine order, whose answer is not what the engine's loop would have given.
 
         Everything up to the first such file is settled; those behind it are judged by what the
@@ -103,8 +99,7 @@ class CarriedState:
             )
             if not right and self._certain.get(result.file.index) != state:
                 wrong.append(result.file)
-                with self._lock:
-                    self._certain[result.file.index] = state
+                self._certain[result.file.index] = state
                 if state == FIRST:
                     return wrong  # what the others need is only known once the first is right
                 continue
@@ -125,34 +120,26 @@ class CarriedState:
         filled = {change.path: change.new for change in first.left if change.filled}
         warnings = []
         for path, stop in filled.items():
-            if "SimulationPeriod" not in path:
+            if not is_period(path):
                 continue
             others = [r.file.stem for r in done if r.payload.stop_time_s != stop]
             if others:
-                group, column = self._labels(path)
                 verb = "stops" if len(others) == 1 else "stop"
                 warnings.append(
-                    f"time series {group} / {column}: the open end of its period is "
+                    f"time series {self._config.labels(path)}: the open end of its period is "
                     f"{stop:g} s, the stop time of the first file ({done[0].file.stem}), for all "
                     f"files, as the engine has it; {count(len(others), 'file')} {verb} at another "
                     f"time, {others[0]} for one"
                 )
         return warnings
 
-    def _labels(self, path: tuple[Any, ...]) -> tuple[str, str]:
-        section, _, group, _, column = path[:5]
-        entry = self._cfg[section]["groups"][group]
-        return str(entry.get("Label")), str(entry["Columns"][column].get("Label"))
-
     def _appended_indices(self, done: Sequence[FileResult]) -> list[str]:
         if len(done) < 2:
             return []
-        groups = (self._cfg.get("summary_settings") or {}).get("groups") or ()
         return [
-            f"summary {group.get('Label')} / {column.get('Label')}: the engine selects the active "
+            f"summary {self._config.labels(path)}: the engine selects the active "
             "current for the first file only; for the others the value is of the current that "
             "was selected when the file was saved"
-            for group in groups
-            for column in group.get("Columns") or ()
-            if appends_an_index(column) and "RefCurrent" in str(column["Variable"][0])
+            for path, variable in self._config.appended_indices()
+            if "RefCurrent" in str(variable[0])
         ]

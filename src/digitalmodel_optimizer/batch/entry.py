@@ -7,8 +7,7 @@ import logging
 import os
 import pickle
 import threading
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
 from digitalmodel_optimizer import __version__
@@ -18,32 +17,31 @@ from digitalmodel_optimizer.batch.prewarmed import prewarmed
 from digitalmodel_optimizer.batch.run import BatchRun
 from digitalmodel_optimizer.batch.staging import Staging, batch_identifier
 from digitalmodel_optimizer.batch.worker import (
-    PAYLOAD_NAME,
-    Payload,
+    BatchFacts,
     ProcessOneFile,
     Worker,
-    adopt,
-    dismiss,
+    leave_batch,
+    work_in_this_process,
 )
+from digitalmodel_optimizer.config.places import with_lines
 from digitalmodel_optimizer.file.unit import BatchFiles
+from digitalmodel_optimizer.host.config import HostConfig
 from digitalmodel_optimizer.host.layouts import host_version
 from digitalmodel_optimizer.host.modules import Host, selected_library
 from digitalmodel_optimizer.host.own_pool import would_use_pool
-from digitalmodel_optimizer.host.state import IGNORED
 from digitalmodel_optimizer.plugin import (
     Batch,
     BatchReport,
-    OptimizerError,
     OutputError,
-    PluginError,
     Settings,
+    SettingsError,
     SimulationFile,
 )
 from digitalmodel_optimizer.plugin.manager import Manager
 from digitalmodel_optimizer.report.error_logs import write_error_logs
 from digitalmodel_optimizer.report.progress import ProgressDisplay
 from digitalmodel_optimizer.report.report import print_report
-from digitalmodel_optimizer.tables.save import expected_outputs, save_merged
+from digitalmodel_optimizer.tables.save import save_merged
 
 # The seams are the process's, not a thread's: the batch that ends first would take them away from
 # the other one.
@@ -52,7 +50,7 @@ _one_at_a_time = threading.RLock()
 
 def simulation_files(cfg: Any) -> tuple[tuple[Any, ...], tuple[SimulationFile, ...]]:
     """The engine's own file names, and the same as plain data with sizes; 0 where missing."""
-    names = tuple(cfg["file_management"]["input_files"]["sim"])
+    names = tuple(HostConfig(cfg).files)
     files = []
     for index, name in enumerate(names):
         path = os.path.splitext(os.fspath(name))[0] + ".sim"  # as the engine reads it
@@ -77,26 +75,21 @@ def run_post_process(host: Host, engine: Any, cfg: Any) -> BatchReport:
     display = ProgressDisplay()
     if settings.progress:
         manager.register(display, name="progress")
-    try:
-        with _one_at_a_time, contextlib.closing(display):
-            manager.hook.optimizer_configure(settings=settings)
-            prepared = _prepare(host, engine, cfg, manager, settings)
+    with _one_at_a_time, contextlib.closing(display):
+        try:
+            manager.ask("optimizer_configure", settings=settings)
+            prepared = _prepare(host, engine, cfg, settings)
             worker = Worker(host, manager, engine_defaults, settings, prepared.shared)
             return _run(prepared, worker, engine, cfg)
-    except OptimizerError:
-        raise
-    except Exception as error:
-        culprit = manager.culprit(error)
-        if culprit is None:
-            raise
-        raise PluginError(f"{culprit}: {type(error).__name__}: {error}") from error
+        except SettingsError as error:
+            raise with_lines(error, cfg) from None
 
 
 @dataclass(frozen=True)
 class _Prepared:
-    """A batch that may begin: its staging folder holds what workers need to know of it.
+    """A batch that may begin.
 
-    ``apart``: the engine would have used its own pool (:mod:`~..engine.own_pool`).
+    ``apart``: the host would have used its own pool (:mod:`~..host.own_pool`).
     """
 
     batch: Batch
@@ -105,37 +98,36 @@ class _Prepared:
     apart: bool
 
 
-def _prepare(host: Host, engine: Any, cfg: Any, manager: Manager, settings: Settings) -> _Prepared:
+def _prepare(host: Host, engine: Any, cfg: Any, settings: Settings) -> _Prepared:
     names, files = simulation_files(cfg)
-    folder = str(cfg["Analysis"]["result_folder"])
+    config = HostConfig(cfg)
+    folder = str(config.result_folder)
     _refuse_overwriting_inputs(cfg, folder, files)
     apart = would_use_pool(host, engine, cfg)
     identifier = batch_identifier(
-        [*_fingerprint(cfg), apart, names, folder, __version__, host_version()]
+        [*config.for_results(), apart, _spelling(names), folder, __version__, host_version()]
     )
-    staging = Staging(folder, identifier)
-    shared = BatchFiles(names, cfg["meta"]["basename"], _original(cfg), staging.folder, folder)
-    _write_payload(staging, host, manager, settings, shared)
+    staging = Staging(folder, identifier, settings.source)
+    shared = BatchFiles(names, config.basename, _original(cfg), staging.folder, folder)
     return _Prepared(Batch(identifier, files, folder), staging, shared, apart)
 
 
 def _run(prepared: _Prepared, worker: Worker, engine: Any, cfg: Any) -> BatchReport:
     """Process, merge, save, report; what an interrupted batch can go on from stays."""
     batch, staging, settings = prepared.batch, prepared.staging, worker.settings
-    adopt(staging.folder, worker)
+    manager = worker.manager
+    process_file = ProcessOneFile(batch.identifier, _facts(worker, prepared.shared))
+    work_in_this_process(batch.identifier, worker)
     keep_staging = False
     try:
-        with worker.seams:
-            carried = CarriedState(cfg, batch.files, apart=prepared.apart)
-            process_file = ProcessOneFile(staging.folder)
-            run = BatchRun(batch, worker.manager, settings, staging, process_file, carried)
+        carried = CarriedState(cfg, batch.files, apart=prepared.apart)
+        with (
+            worker.seams,
+            BatchRun(batch, manager, settings, staging, process_file, carried) as run,
+        ):
             report = run.run()
-            fault: Exception | None = run.outcome.output_error
+            fault: Exception | None = run.outcome.fault
             keep_staging = report.interrupted or fault is not None
-            try:
-                worker.manager.call_each("optimizer_files_finished", batch=batch, settings=settings)
-            except Exception as error:  # no reason to lose what the files gave
-                fault = fault or error
             if not keep_staging:
                 end = os.path.join(staging.folder, "end")
                 try:
@@ -144,65 +136,59 @@ def _run(prepared: _Prepared, worker: Worker, engine: Any, cfg: Any) -> BatchRep
                     fault = error
         if settings.save_error_reports:
             report = write_error_logs(report)
-        try:
-            worker.manager.call_each(
-                "optimizer_batch_finished", batch=batch, report=report, settings=settings
-            )
-        except Exception as error:  # whatever a plugin does at the end: the report comes out
-            fault = fault or error
+        manager.tell("optimizer_batch_finished", batch=batch, report=report, settings=settings)
+        report = _with_faults(report, manager)
         print_report(report)
         if fault is not None:
             raise fault
         if report.interrupted:
             raise KeyboardInterrupt
+        if manager.faults and not report.failed:
+            raise manager.faults[0]
+        staging.remove_outdated()
     except BaseException:
         keep_staging = keep_staging or bool(staging.noted(batch.files))
         raise
     finally:
-        dismiss(staging.folder)
-        staging.close()
-        if not keep_staging:
+        leave_batch()
+        if keep_staging:
+            staging.close()
+        else:
             staging.remove()
     return report
 
 
+def _with_faults(report: BatchReport, manager: Manager) -> BatchReport:
+    faults = tuple(str(fault) for fault in manager.faults)
+    return replace(report, warnings=(*report.warnings, *faults)) if faults else report
+
+
+def _facts(worker: Worker, shared: BatchFiles) -> bytes:
+    """What a worker process has to know of the batch."""
+    facts = BatchFacts(
+        layout=worker.host.layout,
+        references=tuple(worker.manager.references),
+        settings=worker.settings,
+        shared=shared,
+        logging_level=logging.getLogger().level,
+        library=selected_library(),
+    )
+    return pickle.dumps(facts, protocol=pickle.HIGHEST_PROTOCOL)
+
+
 def _original(cfg: Any) -> bytes:
     """``cfg`` as workers get it: everything but the list of files, which may be long."""
-    listed = cfg["file_management"]["input_files"]["sim"]
-    cfg["file_management"]["input_files"]["sim"] = []
-    try:
+    with HostConfig(cfg).without_files():
         return pickle.dumps(cfg, protocol=pickle.HIGHEST_PROTOCOL)
-    finally:
-        cfg["file_management"]["input_files"]["sim"] = listed
 
 
-def _fingerprint(cfg: Any) -> list[Any]:
-    """What decides a file's results: the configuration but for times, folders and tuning."""
-    left_out = (*IGNORED, "orcaflex", "parallel_processing")
-    parts = {key: value for key, value in cfg.items() if key not in left_out}
-    orcaflex = {key: value for key, value in cfg["orcaflex"].items() if key != "parallel"}
-    return [parts, orcaflex]
+def _spelling(names: tuple[Any, ...]) -> list[tuple[str, str]]:
+    """How the engine names files, which it writes into tables: not which files there are."""
+    return sorted({(type(name).__name__, os.path.splitext(name)[1]) for name in names})
 
 
 def _refuse_overwriting_inputs(cfg: Any, folder: str, files: tuple[SimulationFile, ...]) -> None:
     inputs = {os.path.realpath(file.path) for file in files}
-    for output in expected_outputs(cfg, folder, [file.stem for file in files]):
+    for output in HostConfig(cfg).expected_outputs(folder, [file.stem for file in files]):
         if os.path.realpath(output) in inputs:
             raise OutputError(f"the output {output} would overwrite an input; rename the group")
-
-
-def _write_payload(
-    staging: Staging, host: Host, manager: Manager, settings: Settings, shared: BatchFiles
-) -> None:
-    payload = Payload(
-        layout=host.layout,
-        references=tuple(manager.references),
-        settings=settings,
-        shared=shared,
-        parent=os.getpid(),
-        logging_level=logging.getLogger().level,
-        library=selected_library(),
-    )
-    Path(staging.folder, PAYLOAD_NAME).write_bytes(
-        pickle.dumps(payload, protocol=pickle.HIGHEST_PROTOCOL)
-    )

@@ -1,55 +1,51 @@
-"""A batch from the engine's configuration to the engine's save functions."""
+"""A batch: which files, planned how, run by which executor, and what came of them."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from types import TracebackType
 
-from digitalmodel_optimizer.batch.admission import Admission
 from digitalmodel_optimizer.batch.carried import CarriedState
-from digitalmodel_optimizer.batch.control import BatchControl, Tracker
-from digitalmodel_optimizer.batch.machine import measure_machine
-from digitalmodel_optimizer.batch.monitor import Monitor
+from digitalmodel_optimizer.batch.files_run import Caller, FilesRun
+from digitalmodel_optimizer.batch.loop import Surroundings
+from digitalmodel_optimizer.batch.machine import measure_machine, measure_memory_mb, tree_usage
 from digitalmodel_optimizer.batch.prewarmed import prewarmed
 from digitalmodel_optimizer.batch.staging import Staging
-from digitalmodel_optimizer.batch.worker import ProcessOneFile
+from digitalmodel_optimizer.batch.tracker import Tracker
 from digitalmodel_optimizer.file.messages import say
 from digitalmodel_optimizer.plugin import (
-    Allocation,
-    Assignment,
     Batch,
     BatchReport,
     ErrorKind,
     FileError,
     FileResult,
-    FileTask,
-    Group,
-    Measured,
+    OptimizerError,
     OutputError,
-    PluginError,
-    Schedule,
+    ProcessFile,
     Settings,
     SimulationFile,
 )
 from digitalmodel_optimizer.plugin.manager import Manager
 from digitalmodel_optimizer.report.format import count
+from digitalmodel_optimizer.tables.publish import unwritable_name
 
 
 @dataclass
 class Outcome:
-    """What came of the files: results by index, and whether the user stopped the batch."""
+    """What came of the files: results by index, and why the batch did not come to its end."""
 
-    results: dict[int, FileResult]
+    results: dict[int, FileResult] = field(default_factory=dict)
     interrupted: bool = False
-    output_error: OutputError | None = None
+    fault: OptimizerError | None = None
 
 
 class BatchRun:
-    """Groups, allocates, executes and verifies; leaves merging and saving to the caller.
+    """Plans, runs and verifies; leaves merging and saving to the caller, inside its ``with``.
 
     :param process_file: processes one file, here or in a worker that it is sent to.
-    :param carried: what each file has to start from, so that the answers are the engine's.
+    :param carried: what each file has to start from, so that the answers are the host's.
     """
 
     def __init__(
@@ -58,258 +54,161 @@ class BatchRun:
         manager: Manager,
         settings: Settings,
         staging: Staging,
-        process_file: ProcessOneFile,
+        process_file: ProcessFile,
         carried: CarriedState,
     ) -> None:
         self.batch = batch
         self.manager = manager
-        self.hook = manager.hook
         self.settings = settings
         self.staging = staging
-        self.process_file = process_file
         self.carried = carried
-        self.outcome = Outcome({})
+        self.outcome = Outcome()
         self.decisions: list[str] = []
-        self.schedule: Schedule | None = None
-        self.backend = "serial"
-        self.memory_peak_mb = 0.0
-        self.tracker = Tracker(self.hook, settings, list(batch.files))
-        self._broken_off = staging.broken_off()
-        self._ready_workers = prewarmed.take_workers()
         self._start = time.perf_counter()
+        self._tracker = Tracker(batch.files, self._clock, lambda: measure_memory_mb()[1])
+        self._ended_a_process = staging.broken_off(batch.files)
+        self._files = FilesRun(
+            manager,
+            settings,
+            process_file,
+            self._tracker,
+            Surroundings(self._clock, tree_usage, measure_machine),
+            Caller(
+                state_for=carried.state_for,
+                processed=carried.finished,
+                take=self._take,
+                decide=self.decisions.append,
+                results=self.outcome.results,
+            ),
+            self._ended_a_process,
+        )
+
+    def __enter__(self) -> BatchRun:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._files.executor is not None:
+            self._files.executor.close(kill=True)
 
     def run(self) -> BatchReport:
         """Process every file that an interrupted run has not left a result for."""
-        self.hook.optimizer_batch_started(batch=self.batch, settings=self.settings)
         self._take_up_earlier_results()
-        pending = self._pending()
-        with Monitor(self.manager, self.settings, self.tracker) as monitor:
-            try:
-                if self._first_goes_ahead(pending):
-                    self._execute_here(pending[0])
-                    pending = self._pending()
-                if pending and not self.outcome.output_error:
-                    self._execute(pending, monitor)
-                while not self.outcome.output_error and (wrong := self._started_from_wrong()):
-                    self.decisions.append(
-                        f"{count(len(wrong), 'file')} processed again, with what those before leave"
-                    )
-                    self._forget(wrong)
-                    self._execute(wrong, monitor)
-            except KeyboardInterrupt:
-                self.outcome.interrupted = True
-        self.memory_peak_mb = monitor.memory_peak_mb
+        self.manager.tell("optimizer_batch_started", batch=self.batch, settings=self.settings)
+        try:
+            pending = self._pending()
+            if pending:
+                self._run(pending)
+        except KeyboardInterrupt:
+            self.outcome.interrupted = True
+        if self._files.executor is not None and not self.outcome.interrupted:
+            self._files.executor.close(kill=False)
         return self._report()
 
-    # -- which files, in which order ---------------------------------------------------------
+    def _clock(self) -> float:
+        return time.perf_counter() - self._start
+
+    # -- which files -------------------------------------------------------------------------
 
     def _take_up_earlier_results(self) -> None:
         found = self.staging.noted(self.batch.files)
+        self.batch = replace(self.batch, files_resumed=len(found))
         for result in found.values():
             self.outcome.results[result.file.index] = result
             self.carried.finished(result)
-            self.tracker.finished(result)
+            self._tracker.resumed(result)
         if found:
-            were = "file was" if len(found) == 1 else "files were"
-            self.decisions.append(f"{len(found)} {were} finished by an interrupted run before")
+            left = len(self.batch.files) - len(found)
+            self.decisions.append(
+                f"{count(len(found), 'file')} already finished by an interrupted run, "
+                f"{left} left to process"
+            )
         for file in self._pending():
-            if file.index in self._broken_off:
+            fault = unwritable_name(file)
+            if fault is not None:
+                self.outcome.results[file.index] = FileResult(file, fault)
+                self._tracker.finished(self.outcome.results[file.index])
+                self.carried.finished(self.outcome.results[file.index])
+            elif file.index in self._ended_a_process:
                 self.decisions.append(
-                    f"{file.stem}: was being processed when an earlier run broke off; goes last, "
-                    "in a process of its own where there can be one"
+                    f"{file.stem}: was being processed when an earlier run was interrupted; runs "
+                    "last, where it cannot take others along"
                 )
 
     def _pending(self) -> list[SimulationFile]:
         return [file for file in self.batch.files if file.index not in self.outcome.results]
 
-    def _first_goes_ahead(self, pending: Sequence[SimulationFile]) -> bool:
-        """Whether the first file is run here, to learn from it, before the others are planned."""
-        if len(pending) < 2 or pending[0].index in self._broken_off:
-            return False
-        answer = self.hook.optimizer_try_first(files=tuple(pending), settings=self.settings)
-        return bool(answer)
-
-    def _groups(self, files: Sequence[SimulationFile]) -> Sequence[Group]:
-        groups = self.hook.optimizer_group_files(files=tuple(files), settings=self.settings)
-        expected = "groups with every file in exactly one of them"
+    def _run(self, pending: Sequence[SimulationFile]) -> None:
         try:
-            grouped = sorted(file.index for group in groups for file in group.files)
-        except (AttributeError, TypeError):
-            raise self.manager.wrong_answer("optimizer_group_files", groups, expected) from None
-        if grouped != sorted(file.index for file in files):
-            raise self.manager.wrong_answer("optimizer_group_files", groups, expected)
-        return groups  # type: ignore[no-any-return]
-
-    def _plan(self, files: Sequence[SimulationFile]) -> Schedule:
-        machine = measure_machine()
-        measured = self._measured()
-        assignments = []
-        for group in self._groups(files):
-            allocation = self.hook.optimizer_allocate(
-                group=group,
-                files=tuple(files),
-                machine=machine,
-                measured=measured,
-                settings=self.settings,
-            )
-            if not isinstance(allocation, Allocation) or allocation.workers < 1:
-                expected = f"an Allocation of one worker or more for {group.label}"
-                raise self.manager.wrong_answer("optimizer_allocate", allocation, expected)
-            assignments.append(Assignment(group, allocation))
-            self.decisions.append(f"{group.label}: {allocation.reason}")
-        order = [
-            FileTask(file, item.allocation.native_threads, isolated=file.index in self._broken_off)
-            for item in assignments
-            for file in item.group.files
-        ]
-        # Stable: what every other file builds on first, what may end the run last, the rest as is.
-        order.sort(key=lambda task: 1 if task.isolated else -1 if task.file.index == 0 else 0)
-        return Schedule(tuple(assignments), tuple(order), measured)
-
-    def _measured(self) -> Measured:
-        done = [r for r in self.outcome.results.values() if r.error is None and r.timings.total_s]
-        seconds = sum(result.timings.total_s for result in done)
-        size_mb = sum(result.file.size_mb for result in done)
-        native = sum(result.timings.load_s + result.timings.read_s for result in done)
-        growth = [r.memory_growth_mb / r.file.size_mb for r in done if r.file.size_mb > 10]
-        return Measured(
-            files=len(done),
-            seconds=seconds,
-            size_mb=size_mb,
-            native_share=min(1.0, native / seconds) if seconds else 0.0,
-            memory_factor=max(growth) if growth else None,
-            ready_workers=self._ready_workers,
-        )
-
-    # -- running -----------------------------------------------------------------------------
-
-    def _execute_here(self, file: SimulationFile) -> None:
-        group = Group("the first file", (file,))
-        allocation = Allocation(1, 0, "in this process")
-        task = FileTask(file, 0)
-        control = self._control(Schedule((Assignment(group, allocation),), (task,), Measured()))
-        self._collect([control.run(task, self.process_file)], control)
-
-    def _execute(self, files: Sequence[SimulationFile], monitor: Monitor) -> None:
-        schedule = self._plan(files)
-        self.tracker.reorder([task.file for task in schedule.order])
-        control = self._control(schedule)
-        monitor.watch(control)
-        stream = self.hook.optimizer_execute(
-            schedule=schedule,
-            process_file=self.process_file,
-            control=control,
-            settings=self.settings,
-        )
-        try:
-            if not isinstance(stream, Iterable):
-                raise self.manager.wrong_answer("optimizer_execute", stream, "an iterator")
-            self._collect(stream, control)
-            self._hold_executor_to(files, control)
-        except BaseException:
-            control.stop()
-            raise
+            self._files.run(pending, prewarmed.take_workers())
+            while not self._files.stopping and (wrong := self._mispredicted()):
+                self._files.run_again(wrong)
         finally:
-            monitor.watch(None)
-            self._ready_workers = 0
-            close = getattr(stream, "close", None)
-            if close is not None:
-                close()
-            self.decisions.extend(control.decisions)
-            if self.schedule is None:  # the report is of the batch, not of the few done again
-                self.schedule, self.backend = schedule, control.backend
+            self.outcome.fault = self.outcome.fault or self._files.stopped_by
 
-    def _hold_executor_to(self, files: Sequence[SimulationFile], control: BatchControl) -> None:
-        """Every file has its result, unless the batch was stopped."""
-        lacking = [file.stem for file in files if file.index not in self.outcome.results]
-        if lacking and not control.stopping:
-            who = self.manager.answering("optimizer_execute")
-            listed = ", ".join(lacking[:3]) + (", ..." if len(lacking) > 3 else "")
-            raise PluginError(
-                f"{who}: optimizer_execute gave no result for {count(len(lacking), 'file')}: "
-                f"{listed}"
-            )
+    # -- results -----------------------------------------------------------------------------
 
-    def _control(self, schedule: Schedule) -> BatchControl:
-        budgets = [
-            item.allocation.memory_budget_mb
-            for item in schedule.assignments
-            if item.allocation.memory_budget_mb is not None
-        ]
-        admission = Admission(schedule.workers, min(budgets, default=None))
-        allocations = {
-            file.index: item.allocation
-            for item in schedule.assignments
-            for file in item.group.files
-        }
-        self.tracker.limit = lambda: admission.limit
-        return BatchControl(
-            self.manager,
-            self.settings,
-            admission,
-            allocations,
-            self.carried.state_for,
-            self.tracker,
-        )
-
-    def _collect(self, stream: Iterable[FileResult], control: BatchControl) -> None:
-        for finished in stream:
-            result = self._take(finished, control)
-            self.outcome.results[result.file.index] = result
-            self.carried.finished(result)
-
-    def _take(self, result: FileResult, control: BatchControl) -> FileResult:
+    def _take(self, result: FileResult) -> FileResult:
         """Say what the file said, move its outputs into place, note it as done."""
-        if not isinstance(result, FileResult):
-            raise self.manager.wrong_answer("optimizer_execute", result, "a FileResult")
         say(result.messages)
         result = self.carried.with_shared_state(replace(result, messages=()))
+        result = self.staging.finish(result)
         if result.error is not None:
-            if result.error.kind is ErrorKind.OUTPUT:
-                self._write_no_more(result.error.message, control)
-            return result
-        try:
-            fault = self.staging.publish(result)
-            if fault is None:
-                self.staging.note(result)
-        except (OutputError, OSError) as error:
-            fault = FileError(ErrorKind.OUTPUT, str(error))
-            self._write_no_more(str(error), control)
-        self.staging.clear(result)
-        return result if fault is None else replace(result, error=fault, payload=None)
+            self.carried.finished(result)
+            if result.error.kind is ErrorKind.DISK_FULL:
+                self._write_no_more(result.error.message)
+        self.outcome.results[result.file.index] = result
+        return result
 
-    def _write_no_more(self, message: str, control: BatchControl) -> None:
+    def _write_no_more(self, message: str) -> None:
         """The disk is full or read-only: what other files would give could not be kept."""
-        self.outcome.output_error = OutputError(message)
-        control.stop()
+        self.outcome.fault = self.outcome.fault or OutputError(message)
+        self._files.stop()
 
-    # -- verifying ---------------------------------------------------------------------------
-
-    def _started_from_wrong(self) -> list[SimulationFile]:
-        return self.carried.started_from_wrong(
-            [self.outcome.results[i] for i in sorted(self.outcome.results)]
+    def _mispredicted(self) -> list[SimulationFile]:
+        """Files to run again, since they did not start from what the files before them left."""
+        wrong = self.carried.mispredicted(
+            [self.outcome.results[index] for index in sorted(self.outcome.results)]
         )
-
-    def _forget(self, files: Sequence[SimulationFile]) -> None:
-        for file in files:
+        if wrong:
+            self.decisions.append(
+                f"{count(len(wrong), 'file')} processed again, with what the files before leave"
+            )
+        for file in wrong:
             del self.outcome.results[file.index]
-
-    # -- reporting ---------------------------------------------------------------------------
+        return wrong
 
     def _report(self) -> BatchReport:
         for file in self._pending():
             error = FileError(ErrorKind.STOPPED, "the batch was stopped before this file's turn")
             self.outcome.results[file.index] = FileResult(file, error)
         results = tuple(self.outcome.results[index] for index in sorted(self.outcome.results))
+        schedule = self._files.schedule
+        plans = [
+            f"{item.group.label}: {item.allocation.reason}"
+            for item in (schedule.assignments if schedule else ())
+        ]
         notes = [f"{r.file.stem}: {text}" for r in results for text in r.warnings]
         return BatchReport(
             batch=self.batch,
             results=results,
-            schedule=self.schedule,
-            backend=self.backend,
-            elapsed_s=time.perf_counter() - self._start,
-            decisions=tuple(self.decisions),
+            schedule=schedule,
+            backend=self._files.executor.name if self._files.executor else "none",
+            elapsed_s=self._clock(),
+            decisions=(*plans, *_counted(self.decisions)),
             warnings=(*notes, *self.carried.doubts(results)),
-            memory_peak_mb=self.memory_peak_mb,
+            memory_peak_mb=self._files.memory_peak_mb,
             interrupted=self.outcome.interrupted,
         )
+
+
+def _counted(sentences: Iterable[str]) -> list[str]:
+    """Each sentence once, with how often it was said."""
+    numbers: dict[str, int] = {}
+    for sentence in sentences:
+        numbers[sentence] = numbers.get(sentence, 0) + 1
+    return [text if number == 1 else f"{text} ({number} times)" for text, number in numbers.items()]

@@ -1,22 +1,21 @@
 """The worker's side of a batch, in the parent itself or in a process of its own.
 
-A :class:`ProcessOneFile` is what executors send: the name of a folder and nothing else. The
-process that receives it loads the batch's payload once, imports the host, rebuilds the plugins
-from their names, and keeps all of it for the files that follow.
+A :class:`ProcessOneFile` is what executors hand to a worker: it carries what has to be known of the
+batch as one piece of bytes. The process that receives it reads that once, imports the host,
+rebuilds the plugins from their names, and keeps all of it for the files that follow.
 """
 
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import pickle
 import threading
 import warnings
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from digitalmodel_optimizer.file.attempts import attempt_folder
 from digitalmodel_optimizer.file.failures import describe
 from digitalmodel_optimizer.file.messages import catch_in_this_process, catching, joined
 from digitalmodel_optimizer.file.seams import Seams
@@ -34,13 +33,12 @@ from digitalmodel_optimizer.plugin import (
     hookimpl,
 )
 from digitalmodel_optimizer.plugin.manager import Manager, PluginReference, build_manager
-
-PAYLOAD_NAME = "batch.pickle"
+from digitalmodel_optimizer.tables.payload import EngineOutput
 
 
 @dataclass(frozen=True)
-class Payload:
-    """Everything that a worker process needs to know of a batch; sent once per process.
+class BatchFacts:
+    """Everything that a worker process needs to know of a batch.
 
     ``library`` is the path of the OrcaFlex library that the parent uses, where it tells.
     """
@@ -49,7 +47,6 @@ class Payload:
     references: tuple[PluginReference, ...]
     settings: Settings
     shared: BatchFiles
-    parent: int
     logging_level: int
     library: str | None = None
 
@@ -88,38 +85,45 @@ class Worker:
         self.settings = settings
         self.shared = shared
         self.seams = Seams(host)
-        defaults.unit = Unit(
-            host, manager.hook, settings, shared, self.seams.get_objects, manager.culprit
+        self.start_faults: tuple[str, ...] = ()
+        self.unit = defaults.unit = Unit(
+            host, manager.hook, settings, shared, self.seams.get_objects, manager.blame
         )
 
     def process(self, task: FileTask) -> FileResult:
-        """One file through plugins and engine; never raises for the file's own fault."""
+        """One file through plugins and host; never raises for the file's own fault."""
         try:
             result = self.manager.hook.optimizer_process_file(task=task, settings=self.settings)
-            if not isinstance(result, FileResult):
-                hook = "optimizer_process_file"
-                raise self.manager.wrong_answer(hook, result, "a FileResult")
+            self._check(result, task)
         except (Exception, SystemExit) as error:  # a plugin's fault costs this file, not the batch
-            fault = describe(error)
+            fault = describe(error, task.file.path, self.shared.results_folder)
             if isinstance(error, PluginError):
                 fault = replace(fault, message=str(error))
-            culprit = self.manager.culprit(error)
-            if culprit is not None:
-                fault = replace(fault, message=f"{culprit}: {fault.message}")
+            blamed = self.manager.blame(error)
+            if blamed is not None:
+                fault = replace(fault, message=f"{blamed}: {fault.message}")
             return FileResult(file=task.file, error=fault, attempt=task.attempt, worker=os.getpid())
-        return self._in_users_terms(_with_sizes(result), task)
-
-    def _in_users_terms(self, result: FileResult, task: FileTask) -> FileResult:
-        """An error names an output where the user will look for it, not where it is staged."""
-        error = result.error
-        if error is None:
-            return result
-        staging = attempt_folder(self.shared.staging, task.file.index, task.attempt)
-        message, details = (
-            text.replace(staging, self.shared.results_folder)
-            for text in (error.message, error.details)
+        faults, self.start_faults = self.start_faults, ()
+        result = replace(
+            _with_sizes(result),
+            worker=os.getpid(),
+            attempt=task.attempt,
+            warnings=(*result.warnings, *faults),
         )
-        return replace(result, error=FileError(error.kind, message, details))
+        if result.error is None:
+            return result
+        return replace(result, error=self.unit.in_users_terms(result.error))
+
+    def _check(self, result: Any, task: FileTask) -> None:
+        """A plugin that wraps the hook may return anything."""
+        hook = "optimizer_process_file"
+        if not isinstance(result, FileResult):
+            raise self.manager.invalid_return(hook, result, "a FileResult")
+        if result.file != task.file:
+            raise self.manager.invalid_return(hook, result.file, f"the result of {task.file.path}")
+        if result.error is None and not isinstance(result.payload, EngineOutput):
+            expected = "a FileResult with the payload that the core gave it, or with an error"
+            raise self.manager.invalid_return(hook, result.payload, expected)
 
 
 def _with_sizes(result: FileResult) -> FileResult:
@@ -137,19 +141,34 @@ def _with_sizes(result: FileResult) -> FileResult:
     return replace(result, outputs=outputs)
 
 
-_workers: dict[str, Worker] = {}
-_lock = threading.Lock()
+@dataclass
+class _ThisProcess:
+    """The worker that this process is, for the batch called ``identifier``; one at a time.
+
+    ``own``: the parent works on its own batch.
+    """
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    identifier: str = ""
+    worker: Worker | None = None
+    own: bool = False
+
+
+_this_process = _ThisProcess()
 
 
 @dataclass(frozen=True)
 class ProcessOneFile:
-    """Processes a file of the batch whose payload stands in ``folder``; small and picklable."""
+    """Processes a file of the batch called ``identifier``; ``facts`` is a :class:`BatchFacts`,
+    pickled.
+    """
 
-    folder: str
+    identifier: str
+    facts: bytes = field(repr=False)
 
     def __call__(self, task: FileTask) -> FileResult:
         worker = self._worker()
-        if os.getpid() == _parents.get(self.folder):
+        if _this_process.own:
             return worker.process(task)
         with catching() as messages:
             result = worker.process(task)
@@ -160,28 +179,26 @@ class ProcessOneFile:
         self._worker()
 
     def _worker(self) -> Worker:
-        with _lock:
-            if self.folder not in _workers:
-                payload = pickle.loads(Path(self.folder, PAYLOAD_NAME).read_bytes())
-                _workers.clear()
-                _workers[self.folder] = _start_worker_process(payload)
-            return _workers[self.folder]
+        this = _this_process
+        with this.lock:
+            if this.worker is None or this.identifier != self.identifier:
+                leave_batch()
+                this.worker = _start_worker_process(pickle.loads(self.facts))
+                this.identifier = self.identifier
+            return this.worker
 
 
-_parents: dict[str, int] = {}
-
-
-def adopt(folder: str, worker: Worker) -> None:
+def work_in_this_process(identifier: str, worker: Worker) -> None:
     """Let this process, the parent, be a worker of its own batch."""
-    with _lock:
-        _workers[folder] = worker
-        _parents[folder] = os.getpid()
+    _this_process.identifier, _this_process.worker, _this_process.own = identifier, worker, True
 
 
-def dismiss(folder: str) -> None:
-    with _lock:
-        _workers.pop(folder, None)
-        _parents.pop(folder, None)
+def leave_batch() -> None:
+    """Take this process out of the batch that it has worked on, with the seams of it."""
+    this = _this_process
+    if this.worker is not None and not this.own:
+        this.worker.seams.__exit__(None, None, None)
+    this.identifier, this.worker, this.own = "", None, False
 
 
 @dataclass(frozen=True)
@@ -195,7 +212,10 @@ class PrepareWorker:
         _import_lean(self.layout)
         with contextlib.suppress(Exception), warnings.catch_warnings():  # told in the parent
             warnings.simplefilter("ignore")
-            build_manager(self.references).call_each("optimizer_worker_prepared")
+            build_manager(self.references)
+        # Nobody waits yet: look through all imports now, and never again.
+        gc.collect()
+        gc.freeze()
 
 
 def _import_lean(layout: Layout) -> Host:
@@ -207,19 +227,19 @@ def _import_lean(layout: Layout) -> Host:
     return import_host(layout)
 
 
-def _start_worker_process(payload: Payload) -> Worker:
-    select_library(payload.library)
-    host = _import_lean(payload.layout)
+def _start_worker_process(facts: BatchFacts) -> Worker:
+    select_library(facts.library)
+    host = _import_lean(facts.layout)
     defaults = EngineDefaults()
     manager = build_manager(
-        payload.references,
-        payload.settings.blocked,
+        facts.references,
+        facts.settings.blocked,
         defaults=[("engine", defaults)],
-        trace=payload.settings.trace,
+        trace=facts.settings.trace,
     )
-    manager.hook.optimizer_configure(settings=payload.settings)
-    worker = Worker(host, manager, defaults, payload.settings, payload.shared)
+    worker = Worker(host, manager, defaults, facts.settings, facts.shared)
     worker.seams.__enter__()
-    catch_in_this_process(payload.logging_level)
-    manager.hook.optimizer_worker_started(settings=payload.settings)
+    catch_in_this_process(facts.logging_level)
+    manager.tell("optimizer_worker_started", settings=facts.settings)
+    worker.start_faults = tuple(str(fault) for fault in manager.faults)
     return worker

@@ -77,8 +77,12 @@ def _look_at(reference: PluginReference, blocked: frozenset[str]) -> InstalledPl
     return plugin(
         summary=declared.summary,
         state=blocking if reference.name in blocked else ON,
-        hooks=tuple(
-            name for name in hook_names() if hasattr(loaded, name) and name != OPTIONS_HOOK
-        ),
+        hooks=_hooks(manager, loaded),
         declared=declared,
     )
+
+
+def _hooks(manager: Manager, plugin: Any) -> tuple[str, ...]:
+    """The hooks that it implements, under whatever names, in the order of the specifications."""
+    found = {caller.name for caller in manager.get_hookcallers(plugin) or ()}
+    return tuple(name for name in hook_names() if name in found and name != OPTIONS_HOOK)

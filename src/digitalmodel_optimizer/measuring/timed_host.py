@@ -10,6 +10,7 @@ the plugins', in the same way.
 from __future__ import annotations
 
 import json
+import os
 import runpy
 import sys
 import time
@@ -22,17 +23,19 @@ import wrapt
 
 from digitalmodel_optimizer.host.layouts import LAYOUTS, Layout
 from digitalmodel_optimizer.host.modules import import_package
+from digitalmodel_optimizer.watcher import RUN_VARIABLE
 
 USAGE = "usage: timed_host TIMES.json -m digitalmodel CONFIG [host arguments]"
 
 
 def run(times: Path, arguments: list[str]) -> None:
     """Run the host with ``arguments`` as its command line; its exit status passes through."""
+    os.environ[RUN_VARIABLE] = str(os.getpid())
+    sys.argv = ["digitalmodel", *arguments]
     import_package()  # the plugins' seam is set up now, so that the clock is outside
     spans: list[float] = []
     for layout in LAYOUTS:
         wrapt.register_post_import_hook(_clock_for(layout, spans), layout.opp)
-    sys.argv = ["digitalmodel", *arguments]
     try:
         runpy.run_module("digitalmodel", run_name="__main__", alter_sys=True)
     finally:

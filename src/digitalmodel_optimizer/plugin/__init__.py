@@ -13,9 +13,10 @@ The whole of a plugin that says which file took longest::
         print(f"slowest: {slowest.file.path} ({slowest.timings.total_s:.1f} s)")
 
 The built-in plugins (thread-allocation, gc, io-buffering, batch-grouping, hybrid-executor,
-result-extraction) come in by the same door; each can be replaced, wrapped or switched off.
+result-extraction) load the same way; each can be replaced, wrapped or switched off.
 :mod:`~digitalmodel_optimizer.plugin.hookspecs` lists the hooks by phase,
-:mod:`~digitalmodel_optimizer.plugin.data` the data that passes through them.
+:mod:`~digitalmodel_optimizer.plugin.data` and :mod:`~digitalmodel_optimizer.plugin.results` the
+data that passes through them, :mod:`~digitalmodel_optimizer.plugin.executor` what runs files.
 """
 
 from __future__ import annotations
@@ -26,49 +27,57 @@ from digitalmodel_optimizer.plugin.data import (
     Allocation,
     Assignment,
     Batch,
-    BatchReport,
-    Control,
-    Decision,
-    ErrorKind,
-    FileError,
-    FileResult,
     FileTask,
     Group,
     Machine,
     Measured,
-    OutputFile,
-    ProcessFile,
     Progress,
-    Request,
-    RequestKind,
+    RetryAction,
     Schedule,
     SimulationFile,
-    Timings,
 )
 from digitalmodel_optimizer.plugin.errors import (
+    BatchStoppedError,
     FilesFailedError,
     OptimizerError,
     OptimizerWarning,
     OutputError,
     PluginError,
     SettingsError,
-    WorkerLostError,
 )
-from digitalmodel_optimizer.plugin.hookspecs import PROJECT_NAME, hookimpl, hookspec
-from digitalmodel_optimizer.plugin.options import AUTO, Option, PluginOptions, Settings
+from digitalmodel_optimizer.plugin.executor import (
+    Executor,
+    ProcessFile,
+)
+from digitalmodel_optimizer.plugin.hookspecs import hookimpl
+from digitalmodel_optimizer.plugin.options import (
+    AUTO,
+    Option,
+    PluginOptions,
+    Settings,
+)
+from digitalmodel_optimizer.plugin.results import (
+    BatchReport,
+    ErrorKind,
+    FileError,
+    FileResult,
+    OutputFile,
+    Request,
+    RequestKind,
+    Timings,
+)
 
 __all__ = [
     "AUTO",
     "BYTES_PER_MB",
-    "PROJECT_NAME",
     "Adjustment",
     "Allocation",
     "Assignment",
     "Batch",
     "BatchReport",
-    "Control",
-    "Decision",
+    "BatchStoppedError",
     "ErrorKind",
+    "Executor",
     "FileError",
     "FileResult",
     "FileTask",
@@ -87,12 +96,11 @@ __all__ = [
     "Progress",
     "Request",
     "RequestKind",
+    "RetryAction",
     "Schedule",
     "Settings",
     "SettingsError",
     "SimulationFile",
     "Timings",
-    "WorkerLostError",
     "hookimpl",
-    "hookspec",
 ]

@@ -6,18 +6,16 @@ bytes or decimal megabytes (1 MB = 1,000,000 bytes), times in seconds; names car
 
 from __future__ import annotations
 
-import enum
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 BYTES_PER_MB = 1_000_000
 
 
 @dataclass(frozen=True)
 class SimulationFile:
-    """One .sim file of a batch; ``index`` is its place in the engine's own order, from 0."""
+    """One .sim file of a batch; ``index`` is its place in the host's own order, from 0."""
 
     index: int
     path: str
@@ -60,11 +58,11 @@ class Machine:
 
 @dataclass(frozen=True)
 class Measured:
-    """What the files that are done have cost; empty (``files == 0``) before the first.
+    """What the finished files have cost; empty (``files == 0``) before the first.
 
     ``native_share`` is the part of the time spent in OrcFxAPI loads and batched reads (0 to 1),
     ``memory_factor`` the growth of the worker's memory per file, divided by the file's size,
-    ``ready_workers`` the worker processes that were started early and wait for their first file.
+    ``ready_workers`` the worker processes that need no start of their own any more.
     """
 
     files: int = 0
@@ -74,25 +72,6 @@ class Measured:
     memory_factor: float | None = None
     ready_workers: int = 0
 
-    @property
-    def seconds_per_file(self) -> float:
-        return self.seconds / self.files if self.files else 0.0
-
-    def predict_s(self, files: Sequence[SimulationFile]) -> float:
-        """Seconds that one worker would need for ``files``: half by number, half by size.
-
-        A file's cost has a part that does not depend on its size (the engine's work per column)
-        and one that does (loading, reading); without a second size to tell them apart, each gets
-        half of what was measured.
-        """
-        if not self.files:
-            return 0.0
-        by_number = self.seconds_per_file * len(files)
-        if not self.size_mb:
-            return by_number
-        by_size = self.seconds / self.size_mb * sum(file.size_mb for file in files)
-        return (by_number + by_size) / 2
-
 
 @dataclass(frozen=True)
 class Allocation:
@@ -101,8 +80,9 @@ class Allocation:
     A file counts ``memory_factor`` times its size against ``memory_budget_mb``, the memory that
     all files in flight may take together, without what the workers themselves need; None: no
     budget. ``native_threads`` 0 leaves a model's thread count as OrcaFlex has it. The batch begins
-    with ``workers``; up to ``most_workers`` may run at a time if a plugin's ``optimizer_adjust``
-    raises them (0: no more than ``workers``).
+    with ``workers``; up to ``max_workers`` may run at a time if a plugin's ``optimizer_adjust``
+    raises them (0: no more than ``workers``). ``worker_start_s``: what the allocation expects a
+    new worker to need before its first file.
     """
 
     workers: int
@@ -110,7 +90,8 @@ class Allocation:
     reason: str
     memory_factor: float = 2.5
     memory_budget_mb: float | None = None
-    most_workers: int = 0
+    max_workers: int = 0
+    worker_start_s: float = 0.5
 
 
 @dataclass(frozen=True)
@@ -125,9 +106,9 @@ class Assignment:
 class FileTask:
     """One file to process: what a worker is sent. ``attempt`` counts from 1.
 
-    ``state`` is what earlier files left behind in the engine's configuration, as the engine's own
-    loop would have it; opaque to plugins. ``isolated``: the file was being processed when an
-    earlier run of this batch broke off, so it should not run where it can take others along.
+    ``state`` is what earlier files left behind in the host's configuration, as the host's own loop
+    would have it; opaque to plugins. ``isolated``: the file has ended a process before, so it must
+    not run where it can take others along.
     """
 
     file: SimulationFile
@@ -153,97 +134,31 @@ class Schedule:
         return max((item.allocation.workers for item in self.assignments), default=1)
 
     @property
-    def most_workers(self) -> int:
+    def max_workers(self) -> int:
         """Up to how many files may run at a time, should the workers be raised."""
-        return max((self.workers, *(item.allocation.most_workers for item in self.assignments)))
-
-
-class ErrorKind(enum.Enum):
-    """What went wrong with a file; decides what is tried next and what the user is told."""
-
-    MISSING = "missing"
-    UNREADABLE = "unreadable"
-    NOT_A_SIMULATION = "not a simulation"
-    LICENCE = "licence refused"
-    ENGINE = "engine error"
-    UNSTABLE = "unstable simulation"
-    CHANGED = "changed while it was read"
-    MEMORY = "out of memory"
-    CRASHED = "worker crashed"
-    TIMEOUT = "timed out"
-    OUTPUT = "output not written"
-    STOPPED = "stopped before it started"
-
-
-@dataclass(frozen=True)
-class FileError:
-    """Why a file has no result. ``details`` is the traceback as text, or empty."""
-
-    kind: ErrorKind
-    message: str
-    details: str = ""
-
-
-@dataclass(frozen=True)
-class OutputFile:
-    """An output that a worker has staged: ``staged`` is moved to ``final`` once its file is done.
-
-    ``size_bytes`` is -1 until every plugin is done with the file.
-    """
-
-    staged: str
-    final: str
-    size_bytes: int
-
-
-@dataclass(frozen=True)
-class Timings:
-    """Seconds, wall clock but for ``cpu_s`` (of the thread that did the work)."""
-
-    total_s: float = 0.0
-    load_s: float = 0.0
-    read_s: float = 0.0
-    cpu_s: float = 0.0
+        return max((self.workers, *(item.allocation.max_workers for item in self.assignments)))
 
     @property
-    def native_share(self) -> float:
-        return min(1.0, (self.load_s + self.read_s) / self.total_s) if self.total_s else 0.0
+    def memory_budget_mb(self) -> float | None:
+        """The lowest budget of any group, since all share the workers; None without one."""
+        budgets = [item.allocation.memory_budget_mb for item in self.assignments]
+        return min((budget for budget in budgets if budget is not None), default=None)
 
-
-@dataclass(frozen=True)
-class FileResult:
-    """What a worker sends back for one file; either ``error`` is set or ``payload`` is.
-
-    ``payload`` is the core's record of the file's summaries, linked statistics and state (opaque to
-    plugins). ``input_stamp`` tells in which state the .sim was read: its size in bytes, time of
-    modification in ns, and inode, taken before it was opened. ``retire_worker``: the worker should
-    take no further file, since it has grown. ``notes`` carries numbers of the plugins that worked
-    on the file, by plugin name and quantity with its unit (``{"gc": {"collect_s": 0.01}}``).
-    ``messages`` is what the host printed and logged meanwhile, if it was captured.
-    """
-
-    file: SimulationFile
-    error: FileError | None = None
-    payload: Any = None
-    outputs: tuple[OutputFile, ...] = ()
-    timings: Timings = Timings()
-    attempt: int = 1
-    worker: int = 0
-    memory_mb: float = 0.0
-    memory_growth_mb: float = 0.0
-    input_stamp: tuple[int, int, int] | None = None
-    retire_worker: bool = False
-    warnings: tuple[str, ...] = ()
-    messages: tuple[Any, ...] = ()
-    notes: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    @property
+    def worker_start_s(self) -> float:
+        return max((item.allocation.worker_start_s for item in self.assignments), default=0.0)
 
 
 @dataclass(frozen=True)
 class Progress:
     """Where a batch stands. ``running`` and ``upcoming`` are in start order.
 
-    ``busy_cores``: CPU seconds a second of the batch's processes since plugins were last asked for
-    an adjustment; None where that is not known.
+    ``files_done`` counts those too that were taken over from an interrupted run, which
+    ``files_resumed`` and ``size_resumed_mb`` tell apart. ``upcoming`` names the next files only,
+    ``files_waiting`` counts all that have not started. ``finished_s`` are the moments, in seconds
+    since the batch began, at which the latest files finished. ``busy_cores``: CPU seconds per
+    second of the batch's processes since plugins were last asked for an adjustment; None where
+    that is not known.
     """
 
     files_total: int
@@ -256,33 +171,24 @@ class Progress:
     upcoming: tuple[SimulationFile, ...]
     workers_limit: int
     memory_available_mb: float
+    files_waiting: int = 0
+    files_resumed: int = 0
+    size_resumed_mb: float = 0.0
     finished_s: tuple[float, ...] = ()
     busy_cores: float | None = None
 
-    @property
-    def remaining_s(self) -> float | None:
-        """Estimate from the size done so far; None before the first file is done."""
-        if not self.files_done or not self.elapsed_s:
-            return None
-        done = (self.files_done / self.files_total + self.size_share) / 2
-        return self.elapsed_s * (1 - done) / done if done else None
-
-    @property
-    def size_share(self) -> float:
-        if not self.size_total_mb:
-            return self.files_done / self.files_total if self.files_total else 1.0
-        return self.size_done_mb / self.size_total_mb
-
 
 @dataclass(frozen=True)
-class Decision:
-    """What to do with a file that failed: ``retry``, ``wait``, ``alone`` or ``give_up``.
+class RetryAction:
+    """What to do with a file that failed.
 
-    ``wait`` pauses ``delay_s`` seconds and lowers the number of workers by one; ``alone`` tries
-    the file again while nothing else runs.
+    ``retry``: again, after ``delay_s`` seconds. ``wait``: the same, and meanwhile nothing is
+    started beyond what runs; for what the whole batch lacks, such as a licence. ``alone``: again,
+    while nothing else runs. ``give_up``: the error is the file's. ``stop``: the batch stops with
+    ``reason`` as its message, and can be resumed.
     """
 
-    action: Literal["retry", "wait", "alone", "give_up"]
+    action: Literal["retry", "wait", "alone", "give_up", "stop"]
     delay_s: float = 0.0
     reason: str = ""
 
@@ -297,94 +203,16 @@ class Adjustment:
 
 @dataclass(frozen=True)
 class Batch:
-    """A batch as it begins; ``results_folder`` is where the engine's outputs end up."""
+    """A batch as it begins; ``results_folder`` is where the host's outputs end up.
+
+    ``files_resumed`` of the files were finished by an interrupted run of the same batch.
+    """
 
     identifier: str
     files: tuple[SimulationFile, ...]
     results_folder: str
+    files_resumed: int = 0
 
     @property
     def size_mb(self) -> float:
         return sum(file.size_mb for file in self.files)
-
-
-@dataclass(frozen=True)
-class BatchReport:
-    """How a batch went; ``results`` in the engine's order."""
-
-    batch: Batch
-    results: tuple[FileResult, ...]
-    schedule: Schedule | None
-    backend: str
-    elapsed_s: float
-    decisions: tuple[str, ...]
-    warnings: tuple[str, ...]
-    memory_peak_mb: float
-    interrupted: bool = False
-
-    @property
-    def failed(self) -> tuple[FileResult, ...]:
-        return tuple(result for result in self.results if result.error is not None)
-
-
-class RequestKind(enum.Enum):
-    """How the engine would ask a model for a result."""
-
-    TIME_HISTORY = "time history"
-    RANGE_GRAPH = "range graph"
-
-
-@dataclass(frozen=True, eq=False)
-class Request:
-    """One result that the engine is about to ask a model for.
-
-    ``model_object`` is the genuine OrcFxAPI object; the rest are the arguments that the engine
-    would pass to its ``TimeHistory(variable, period, object_extra)`` or ``RangeGraph(variable,
-    period, object_extra, arclength_range)``. A static result is a time history at static state.
-    """
-
-    kind: RequestKind
-    model_object: Any
-    variable: str
-    period: Any
-    object_extra: Any = None
-    arclength_range: Any = None
-
-
-class ProcessFile(Protocol):
-    """Processes one file on the thread that calls it and never raises for a file's own fault.
-
-    Picklable and small: a worker process that receives it loads the batch's configuration once.
-    """
-
-    def __call__(self, task: FileTask) -> FileResult: ...
-
-    def warm_up(self) -> None:
-        """Do everything that comes before the first file, so that its time is the file's own."""
-        ...
-
-
-class Control(Protocol):
-    """What an executor is lent by the core: budgets, retries, and the wish to stop."""
-
-    def run(self, task: FileTask, run_once: Callable[[FileTask], FileResult]) -> FileResult:
-        """Admit ``task`` under the budgets (may block), run it, retry as the plugins decide.
-
-        ``run_once`` does the work on the calling thread or in a worker; it raises
-        :class:`~digitalmodel_optimizer.plugin.errors.WorkerLostError` when its worker is gone.
-        """
-        ...
-
-    def decide(self, text: str) -> None:
-        """Put a sentence into the report: what was chosen, and why."""
-        ...
-
-    def chose_backend(self, name: str) -> None:
-        """Say which backend runs the batch, for the report."""
-        ...
-
-    @property
-    def stopping(self) -> bool: ...
-
-
-ResultStream = Iterator[FileResult]

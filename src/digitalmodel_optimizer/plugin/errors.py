@@ -2,7 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
+
+# errno names no quota on Windows, and the codes of a full disk there are not all mapped to ENOSPC:
+# ERROR_HANDLE_DISK_FULL and ERROR_DISK_FULL.
+_NO_MORE_ROOM = {errno.ENOSPC, errno.EROFS, getattr(errno, "EDQUOT", errno.ENOSPC)}
+_NO_MORE_ROOM_ON_WINDOWS = {39, 112}
+
+
+def ends_batch(error: BaseException) -> bool:
+    """Whether nothing more can be written: a full disk or quota, a read-only file system.
+
+    Any other failed write (a name too long, a file open elsewhere) costs its own file only.
+    """
+    return isinstance(error, OSError) and (
+        error.errno in _NO_MORE_ROOM or getattr(error, "winerror", None) in _NO_MORE_ROOM_ON_WINDOWS
+    )
 
 
 class OptimizerError(Exception):
@@ -34,15 +50,8 @@ class OutputError(OptimizerError):
     """An output cannot be written (disk full, folder read-only); ends the batch, cleanly."""
 
 
-class WorkerLostError(OptimizerError):
-    """A worker process ended without a result; raised by executors inside ``run_once``.
-
-    ``timed_out`` tells a worker that was killed for its file's time limit from one that crashed.
-    """
-
-    def __init__(self, message: str, *, timed_out: bool = False) -> None:
-        super().__init__(message)
-        self.timed_out = timed_out
+class BatchStoppedError(OptimizerError):
+    """What the whole batch needs cannot be had; what is finished is kept, and can be resumed."""
 
 
 class FilesFailedError(OptimizerError):

@@ -1,6 +1,6 @@
 """Finding, loading and calling plugins.
 
-The built-in plugins come in by the same door as anyone's: entry points. A worker process rebuilds
+The built-in plugins load the same way as anyone's: by entry points. A worker process rebuilds
 the same set from the names and import paths that the parent found.
 """
 
@@ -18,13 +18,10 @@ from typing import Any
 
 import pluggy
 
-from digitalmodel_optimizer.plugin import (
-    PROJECT_NAME,
-    OptimizerWarning,
-    PluginError,
-    PluginOptions,
-    hookspecs,
-)
+from digitalmodel_optimizer.plugin import hookspecs
+from digitalmodel_optimizer.plugin.errors import OptimizerError, OptimizerWarning, PluginError
+from digitalmodel_optimizer.plugin.hookspecs import PROJECT_NAME
+from digitalmodel_optimizer.plugin.options import PluginOptions
 
 ENTRY_POINT_GROUP = "digitalmodel_optimizer.plugins"
 BLOCK_VARIABLE = "DIGITALMODEL_OPTIMIZER_BLOCK"
@@ -62,6 +59,9 @@ class Manager(pluggy.PluginManager):
         super().__init__(PROJECT_NAME)
         self.add_hookspecs(hookspecs)
         self.references: list[PluginReference] = []
+        self.faults: list[PluginError] = []
+        self._silenced: set[tuple[str, str]] = set()
+        self._callers: dict[str, list[tuple[str, Any]]] = {}
 
     def add(self, plugin: Any, reference: PluginReference) -> None:
         """Register ``plugin``; :class:`PluginError` if it does not fit the contract."""
@@ -69,7 +69,7 @@ class Manager(pluggy.PluginManager):
         try:
             self.register(plugin, name=reference.name)
         except (pluggy.PluginValidationError, ValueError) as error:
-            raise PluginError(f"{_culprit(reference)}: {error}") from None
+            raise PluginError(f"{_named(reference)}: {error}") from None
         self.references.append(reference)
         self._refuse_unmarked(plugin, reference)
 
@@ -79,24 +79,18 @@ class Manager(pluggy.PluginManager):
             self.check_pending()
         except pluggy.PluginValidationError as error:
             name = self.get_name(error.plugin) or "?"
-            reference = next((r for r in self.references if r.name == name), None)
-            raise PluginError(self._unknown_hook(error, reference, name)) from None
+            raise PluginError(self._unknown_hooks(error, name)) from None
 
-    def _unknown_hook(
-        self, error: pluggy.PluginValidationError, reference: PluginReference | None, name: str
-    ) -> str:
-        unknown = [
-            hook
-            for hook in dir(error.plugin)
-            if self.parse_hookimpl_opts(error.plugin, hook) is not None
-            and not hasattr(hookspecs, hook)
-        ]
+    def _unknown_hooks(self, error: pluggy.PluginValidationError, name: str) -> str:
         parts = []
-        for hook in unknown:
-            near = difflib.get_close_matches(hook, hook_names(), n=1)
-            parts.append(f"{hook} is no hook" + (f"; did you mean {near[0]}?" if near else ""))
-        who = _culprit(reference) if reference else f"plugin {name}"
-        return f"{who}: {'; '.join(parts) or error}"
+        for attribute in dir(error.plugin):
+            options = self.parse_hookimpl_opts(error.plugin, attribute)
+            hook = (options and options.get("specname")) or attribute
+            if options is not None and not hasattr(hookspecs, hook):
+                near = difflib.get_close_matches(hook, hook_names(), n=1)
+                said = f"; did you mean {near[0]}?" if near else ""
+                parts.append(f"unknown hook {hook}{said}")
+        return f"{self.who(name)}: {'; '.join(parts) or error}"
 
     def _refuse_unmarked(self, plugin: Any, reference: PluginReference) -> None:
         for name in dir(plugin):
@@ -106,20 +100,93 @@ class Manager(pluggy.PluginManager):
                 and self.parse_hookimpl_opts(plugin, name) is None
             )
             if unmarked:
-                raise PluginError(f"{_culprit(reference)}: {name} is not marked with @hookimpl")
+                raise PluginError(f"{_named(reference)}: {name} is not marked with @hookimpl")
 
     def _refuse_methods(self, plugin: Any, reference: PluginReference) -> None:
         """A class in place of an object of it: its hooks would be called without their ``self``."""
         if not inspect.isclass(plugin):
             return
-        for name in hook_names():
-            if inspect.isfunction(inspect.getattr_static(plugin, name, None)):
+        for name in dir(plugin):
+            hook = name in hook_names() or self.parse_hookimpl_opts(plugin, name) is not None
+            if hook and inspect.isfunction(inspect.getattr_static(plugin, name, None)):
                 raise PluginError(
-                    f"{_culprit(reference)}: {reference.value} is a class, whose {name} needs an "
+                    f"{_named(reference)}: {reference.value} is a class, whose {name} needs an "
                     "object; name an object of it, or a module, in the entry point"
                 )
 
-    def answering(self, hook_name: str) -> str:
+    # -- calling -----------------------------------------------------------------------------
+
+    def ask(self, hook_name: str, **arguments: Any) -> Any:
+        """Call a hook whose answer is needed; whatever a plugin raises names the plugin."""
+        try:
+            return getattr(self.hook, hook_name)(**arguments)
+        except OptimizerError:
+            raise
+        except Exception as error:
+            raised_by = self._blamed(error, ours=True)
+            who = _named(raised_by) if raised_by else self.responders(hook_name)
+            said = _raised(hook_name, error)
+            raise PluginError(f"{who}: {said}" if who else said) from error
+
+    def tell(self, hook_name: str, **arguments: Any) -> None:
+        """Call a hook that every plugin must hear of, whatever others do with it.
+
+        A plugin that raises is not told the same again; the fault stands in :attr:`faults`.
+        """
+        for name, caller in self._callers_of(hook_name):
+            if (hook_name, name) in self._silenced:
+                continue
+            try:
+                caller(**arguments)
+            except Exception as error:
+                self._silenced.add((hook_name, name))
+                fault = PluginError(f"{self.who(name)}: {_raised(hook_name, error)}")
+                fault.__cause__ = error
+                self.faults.append(fault)
+
+    def ask_tolerant(self, hook_name: str, **arguments: Any) -> Any:
+        """:meth:`ask` for an answer that the batch can do without.
+
+        A plugin that raises is not asked again, others are; the fault stands in :attr:`faults`.
+        """
+        while True:
+            silent = [self.get_plugin(name) for hook, name in self._silenced if hook == hook_name]
+            try:
+                return self.subset_hook_caller(hook_name, silent)(**arguments)
+            except Exception as error:
+                names = [item.plugin_name for item in getattr(self.hook, hook_name).get_hookimpls()]
+                blamed = self._blamed(error, ours=True)
+                named = {blamed.name} if blamed else set(names)
+                new = {(hook_name, name) for name in named} - self._silenced
+                if not new:
+                    return None
+                self._silenced |= new
+                who = _named(blamed) if blamed else self.responders(hook_name)
+                said = error if isinstance(error, OptimizerError) else _raised(hook_name, error)
+                fault = PluginError(f"{who}: {said}" if who else str(said))
+                fault.__cause__ = error
+                self.faults.append(fault)
+
+    def _callers_of(self, hook_name: str) -> list[tuple[str, Any]]:
+        """A caller for each plugin that implements the hook, in pluggy's order."""
+        implementations = getattr(self.hook, hook_name).get_hookimpls()
+        known = self._callers.get(hook_name)
+        if known is None or len(known) != len(implementations):
+            known = []
+            for item in reversed(implementations):
+                others = [plugin for plugin in self.get_plugins() if plugin is not item.plugin]
+                known.append((item.plugin_name, self.subset_hook_caller(hook_name, others)))
+            self._callers[hook_name] = known
+        return known
+
+    # -- naming ------------------------------------------------------------------------------
+
+    def who(self, name: str) -> str:
+        """The plugin called ``name`` with its distribution, for messages."""
+        reference = next((item for item in self.references if item.name == name), None)
+        return _named(reference) if reference else f"plugin {name}"
+
+    def responders(self, hook_name: str) -> str:
         """Who may have given an answer that cannot be used, for messages.
 
         The plugins of others among those that implement the hook, or else all of them.
@@ -127,72 +194,72 @@ class Manager(pluggy.PluginManager):
         found = {item.plugin_name for item in getattr(self.hook, hook_name).get_hookimpls()}
         loaded = [reference for reference in self.references if reference.name in found]
         others = [reference for reference in loaded if reference.name not in BUILT_IN]
-        return " or ".join(_culprit(reference) for reference in others or loaded)
+        return " or ".join(_named(reference) for reference in others or loaded)
 
-    def wrong_answer(self, hook_name: str, answer: Any, expected: str) -> PluginError:
+    def invalid_return(self, hook_name: str, answer: Any, expected: str) -> PluginError:
         """The error for an ``answer`` of ``hook_name`` that is not what the hook asks for."""
-        who = self.answering(hook_name)
-        said = f"{hook_name} answered {answer!r}, not {expected}"
+        who = self.responders(hook_name)
+        said = f"{hook_name} returned {answer!r}, not {expected}"
         return PluginError(f"{who}: {said}" if who else said)
 
-    def call_each(self, hook_name: str, **arguments: Any) -> None:
-        """Call a hook that every plugin must hear of, one that fails or not; then raise the first.
-
-        pluggy ends a call with the first error: what others have to tidy up would stay.
-        """
-        first: Exception | None = None
-        for item in reversed(getattr(self.hook, hook_name).get_hookimpls()):
-            others = [plugin for plugin in self.get_plugins() if plugin is not item.plugin]
-            try:
-                self.subset_hook_caller(hook_name, others)(**arguments)
-            except Exception as error:
-                first = first or error
-        if first is not None:
-            raise first
-
-    def culprit(self, error: BaseException) -> str | None:
-        """Which plugin an exception came out of, for messages; None if it was none of ours.
+    def blame(self, error: BaseException) -> str | None:
+        """Which plugin of somebody else an exception came out of, for messages; None if of none.
 
         Taken from the traceback: the innermost frame that runs in a plugin's own module.
         """
+        blamed = self._blamed(error)
+        return _named(blamed) if blamed is not None else None
+
+    def _blamed(self, error: BaseException, *, ours: bool = False) -> PluginReference | None:
         by_module = {
             reference.value.partition(":")[0]: reference
             for reference in self.references
-            if reference.name not in BUILT_IN
+            if ours or reference.name not in BUILT_IN
         }
         found = None
         trace = error.__traceback__
         while trace is not None:
             found = by_module.get(trace.tb_frame.f_globals.get("__name__", ""), found)
             trace = trace.tb_next
-        return _culprit(found) if found is not None else None
+        return found
+
+    # -- options -----------------------------------------------------------------------------
 
     def options(self) -> dict[str, PluginOptions]:
         """What every loaded plugin says of itself, by plugin name; nothing, if it does not say."""
-        return {reference.name: self._options_of(reference) for reference in self.references}
+        declared = {item.plugin_name: item for item in self.hook.optimizer_options.get_hookimpls()}
+        return {
+            reference.name: self._options_of(reference, declared.get(reference.name))
+            for reference in self.references
+        }
 
-    def _options_of(self, reference: PluginReference) -> PluginOptions:
-        declare = getattr(self.get_plugin(reference.name), "optimizer_options", None)
-        if declare is None:
+    def _options_of(
+        self, reference: PluginReference, implementation: pluggy.HookImpl | None
+    ) -> PluginOptions:
+        if implementation is None:
             return PluginOptions("")
         try:
-            answer = declare()
+            answer = implementation.function()
         except Exception as error:
             raise PluginError(
-                f"{_culprit(reference)}: optimizer_options failed: {type(error).__name__}: {error}"
+                f"{_named(reference)}: optimizer_options raised {type(error).__name__}: {error}"
             ) from error
         if not isinstance(answer, PluginOptions):
             raise PluginError(
-                f"{_culprit(reference)}: optimizer_options returned {answer!r}, not PluginOptions"
+                f"{_named(reference)}: optimizer_options returned {answer!r}, not PluginOptions"
             )
         return answer
+
+
+def _raised(hook_name: str, error: Exception) -> str:
+    return f"{hook_name} raised {type(error).__name__}: {error}"
 
 
 def hook_names() -> tuple[str, ...]:
     return tuple(name for name in vars(hookspecs) if name.startswith("optimizer_"))
 
 
-def _culprit(reference: PluginReference) -> str:
+def _named(reference: PluginReference) -> str:
     return f"plugin {reference.name} ({reference.value}, from {reference.distribution})"
 
 
@@ -205,8 +272,8 @@ def installed_plugins() -> list[PluginReference]:
         other = by_name.setdefault(entry.name, reference)
         if (other.value, other.distribution) != (reference.value, reference.distribution):
             raise PluginError(
-                f"two plugins are called {entry.name}: {_culprit(other)} and "
-                f"{_culprit(reference)}; uninstall one of them"
+                f"two plugins are called {entry.name}: {_named(other)} and "
+                f"{_named(reference)}; uninstall one of them"
             )
     rank = {name: place for place, name in enumerate(BUILT_IN)}
     return sorted(by_name.values(), key=lambda item: (rank.get(item.name, len(rank)), item.name))
@@ -238,7 +305,7 @@ def build_manager(
             plugin = reference.load()
         except Exception as error:
             warnings.warn(
-                f"{_culprit(reference)} is left out, it cannot be imported: "
+                f"{_named(reference)} is left out, it cannot be imported: "
                 f"{type(error).__name__}: {error}",
                 OptimizerWarning,
                 stacklevel=2,

@@ -75,7 +75,9 @@ class Settings:
     """The settings of one run, validated, with every default filled in.
 
     ``ceiling`` is the most workers the user allows (None: left to the plugins).
+    ``read_block_mb`` is the most memory that results read ahead may take, per model.
     ``use_processes`` False keeps everything in one process. ``timeout_per_file_s`` None: no limit.
+    ``read_block_mb`` bounds the memory that results read ahead may take, per model.
     ``plugin_options`` maps a plugin's name to its options with their values.
     """
 
@@ -85,6 +87,7 @@ class Settings:
     timeout_per_file_s: float | None = None
     save_error_reports: bool = True
     progress: bool = True
+    read_block_mb: float = 64.0
     blocked: frozenset[str] = frozenset()
     trace: bool = False
     source: str | None = None

@@ -18,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from digitalmodel_optimizer.plugin import Progress
+from digitalmodel_optimizer.plugin.estimates import remaining_s, share_done
 from digitalmodel_optimizer.report.console import is_terminal, standard_stream
 from digitalmodel_optimizer.report.status import left, names, rate, sentence
 
@@ -68,6 +69,8 @@ class LiveDisplay:
                 self._draw()
             except Exception:  # the terminal has gone away; the batch goes on
                 return
+            if getattr(self._console.file, "gone", False):
+                return
 
     def _draw(self) -> None:
         progress = self._progress
@@ -100,18 +103,18 @@ class LiveDisplay:
 
     def _bar(self, progress: Progress) -> Table:
         bar = Table.grid(padding=(0, 2, 0, 0))
-        done = (progress.files_done / max(1, progress.files_total) + progress.size_share) / 2
         width = min(_WIDEST_BAR, self._console.width // 4)
         cells: list[RenderableType] = [
-            ProgressBar(total=1.0, completed=done, width=width),
+            ProgressBar(total=1.0, completed=share_done(progress), width=width),
             f"{progress.files_done}/{progress.files_total} files",
         ]
         if progress.files_failed:
             cells.append(Text(f"{progress.files_failed} failed", style="bold red"))
-        if progress.files_done and progress.elapsed_s:
+        if progress.files_done > progress.files_resumed and progress.elapsed_s:
             cells.append(rate(progress))
-        if progress.remaining_s and progress.files_done < progress.files_total:
-            seconds = progress.remaining_s - (time.monotonic() - self._told_at)
+        remaining = remaining_s(progress)
+        if remaining and progress.files_done < progress.files_total:
+            seconds = remaining - (time.monotonic() - self._told_at)
             cells.append(f"{left(seconds)} left")
         for _ in cells:
             bar.add_column(no_wrap=True)

@@ -100,7 +100,10 @@ class PlainDisplay:
         self._interval_s = interval_s
         self._said_at = time.monotonic()
         self._said = ""
-        self._print(f"{count(len(batch.files), 'file')}, {amount(batch.size_mb)} to post-process")
+        line = f"{count(len(batch.files), 'file')}, {amount(batch.size_mb)} to post-process"
+        if batch.files_resumed:
+            line += f"; {batch.files_resumed} already finished by an interrupted run"
+        self._print(line)
 
     def update(self, progress: Progress) -> None:
         now = time.monotonic()

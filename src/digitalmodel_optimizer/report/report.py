@@ -15,12 +15,12 @@ from typing import Any, TextIO
 from digitalmodel_optimizer.plugin import BatchReport, ErrorKind, FileResult
 from digitalmodel_optimizer.report.console import (
     PLAIN_WIDTH,
-    TolerantStream,
     is_terminal,
     make_console,
     standard_stream,
 )
 from digitalmodel_optimizer.report.format import amount, count, duration, quantity
+from digitalmodel_optimizer.streams import TolerantStream
 
 REPORT_VARIABLE = "DIGITALMODEL_OPTIMIZER_REPORT"
 MOST_FAILURES = 10
@@ -44,7 +44,7 @@ def print_report(report: BatchReport, file: TextIO | None = None) -> None:
         _print_styled(content, stream)
     else:  # without rich, whose import costs more than a small batch's report is worth
         TolerantStream(stream).write("\n".join([_headline(content), *_plain(content), ""]))
-    stream.flush()
+    TolerantStream(stream).flush()
 
 
 def _write_json(content: dict[str, Any]) -> str | None:

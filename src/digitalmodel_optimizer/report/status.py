@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from digitalmodel_optimizer.plugin import Progress, SimulationFile
+from digitalmodel_optimizer.plugin.estimates import remaining_s
 from digitalmodel_optimizer.report.format import MINUTE_S, amount, duration
 
 MOST_NAMES = 3
@@ -17,9 +18,9 @@ def sentence(progress: Progress) -> str:
     parts = [f"{progress.files_done}/{progress.files_total} files"]
     if progress.files_failed:
         parts.append(f"{progress.files_failed} failed")
-    if progress.files_done and progress.elapsed_s:
+    if progress.files_done > progress.files_resumed and progress.elapsed_s:
         parts.append(rate(progress))
-    remaining = progress.remaining_s
+    remaining = remaining_s(progress)
     if progress.files_done == progress.files_total:
         parts.append(duration(progress.elapsed_s))
     elif remaining is not None:
@@ -30,11 +31,12 @@ def sentence(progress: Progress) -> str:
 
 
 def rate(progress: Progress) -> str:
-    """Files a second, and megabytes where the files' sizes are known."""
-    files = progress.files_done / progress.elapsed_s
+    """Files per second of this run, and megabytes where the files' sizes are known."""
+    files = (progress.files_done - progress.files_resumed) / progress.elapsed_s
     said = f"{files:.{_DIGITS}g} files/s" if files < _MANY else f"{files:.0f} files/s"
-    if progress.size_done_mb:
-        said += f", {amount(progress.size_done_mb / progress.elapsed_s)}/s"
+    size_mb = progress.size_done_mb - progress.size_resumed_mb
+    if size_mb > 0:
+        said += f", {amount(size_mb / progress.elapsed_s)}/s"
     return said
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from plugin_settings import settings_of
 
 from digitalmodel_optimizer.plugin import Batch, Machine, Progress, Settings, SimulationFile
 from digitalmodel_optimizer_plugins import thread_allocation as plugin
@@ -22,8 +23,7 @@ def _between_batches(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def settings(**options: Any) -> Settings:
-    defaults = {option.name: option.default for option in plugin.OPTIONS}
-    return Settings(enabled=True, plugin_options={plugin.NAME: {**defaults, **options}})
+    return settings_of(plugin, **options)
 
 
 def files_of(*sizes_mb: float) -> tuple[SimulationFile, ...]:
@@ -56,6 +56,7 @@ def progress(limit: int, running: int | None = None, upcoming: int = 50, **more:
         **{**shape, **more},
         running=files[:running],
         upcoming=files[running : running + upcoming],
+        files_waiting=upcoming,
         workers_limit=limit,
     )
 
@@ -170,10 +171,11 @@ def play(
             size_done_mb=done_mb,
             elapsed_s=now_s,
             running=tuple(entry[0] for entry in running),
-            upcoming=tuple(upcoming),
+            upcoming=tuple(upcoming[:64]),
+            files_waiting=len(upcoming),
             workers_limit=limit,
             memory_available_mb=BACK,
-            finished_s=tuple(finished),
+            finished_s=tuple(finished[-256:]),
         )
         if tuned:
             limit = adjust(now, BACK) or limit

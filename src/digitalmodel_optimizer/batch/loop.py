@@ -1,0 +1,277 @@
+"""The one loop of a batch: what may start is submitted, what has finished is taken in.
+
+Everything happens on the calling thread: the executor is asked and does not call back, plugins are
+told and asked between two looks at it. What starts when is the scheduler's to say; clock, executor
+and machine are given, so that a simulated batch goes through this very loop.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from digitalmodel_optimizer.batch.scheduler import Scheduler
+from digitalmodel_optimizer.batch.tracker import TELL_S, Tracker
+from digitalmodel_optimizer.plugin import (
+    Adjustment,
+    BatchStoppedError,
+    ErrorKind,
+    Executor,
+    FileResult,
+    FileTask,
+    Machine,
+    OptimizerError,
+    PluginError,
+    RetryAction,
+    Settings,
+    SimulationFile,
+)
+from digitalmodel_optimizer.plugin.manager import Manager
+
+SAMPLE_S = 0.25
+ADJUST_S = 0.5
+# A batch may be over in seconds: the first looks come sooner, each after twice as long.
+FIRST_LOOK_S = SAMPLE_S / 2
+# Looking at all processes of a busy machine takes long; spend little time on it.
+SAMPLING_SHARE = 0.02
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What the loop is run in.
+
+    ``clock``: seconds since the batch began. ``usage``: memory in MB and CPU seconds of this
+    process and of workers by their process ids, or of all descendants (None). ``machine``: measured
+    anew. ``sample_s``: seconds from one look at them to the next.
+    """
+
+    clock: Callable[[], float]
+    usage: Callable[[Sequence[int] | None], tuple[float, float]]
+    machine: Callable[[], Machine]
+    sample_s: float = SAMPLE_S
+
+
+class BatchLoop:
+    """Runs the scheduler's files on an executor until none is left.
+
+    :param state_for: what a file has to start from.
+    :param processed: told of each file that has been processed, before the next one starts.
+    :param take: moves a file's outputs into place; its final result.
+    """
+
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        executor: Executor,
+        manager: Manager,
+        settings: Settings,
+        tracker: Tracker,
+        surroundings: Surroundings,
+        *,
+        state_for: Callable[[SimulationFile], Any],
+        processed: Callable[[FileResult], None],
+        take: Callable[[FileResult], FileResult],
+        decide: Callable[[str], None],
+    ) -> None:
+        self.scheduler = scheduler
+        self.executor = executor
+        self.manager = manager
+        self.settings = settings
+        self.tracker = tracker
+        self.around = surroundings
+        self._state_for = state_for
+        self._processed = processed
+        self._take = take
+        self._decide = decide
+        self._tasks: dict[int, FileTask] = {}
+        self._replan: Callable[[], None] | None = None
+        self._replan_at_s = math.inf
+        self._sample_at_s = self._adjust_at_s = FIRST_LOOK_S
+        self._adjusted_at_s = 0.0
+        self._adjusted_cpu_s = 0.0
+        self._cpu_s = 0.0
+        self.memory_peak_mb = 0.0
+        self.stopped_by: BatchStoppedError | None = None
+
+    def calibrate(self, replan: Callable[[], None], until_s: float) -> None:
+        """Call ``replan`` when a file has succeeded, and at ``until_s`` if none has by then."""
+        self._replan, self._replan_at_s = replan, until_s
+
+    def run(self) -> None:
+        """Until every file is done, or those that run when the scheduler was stopped."""
+        while not self.scheduler.done:
+            now_s = self.around.clock()
+            if now_s >= self._replan_at_s:
+                self._replan_at_s = math.inf
+                self._plan_anew()
+            self._start(now_s)
+            self._tell()
+            finished = self._of_executor(self.executor.wait, self._timeout_s(now_s))
+            done = [result for result in map(self._settle, finished) if result is not None]
+            if self._replan is not None and any(result.error is None for result in done):
+                self._plan_anew()
+                self._replan, self._replan_at_s = None, math.inf
+                self._adjust_soon()
+            self._start(self.around.clock())
+            self._finish(done)
+            self._look_around()
+        if not self.memory_peak_mb:  # over before the first look
+            self._measure()
+        self._tell()
+
+    # -- files -------------------------------------------------------------------------------
+
+    def _start(self, now_s: float) -> None:
+        for task in self.scheduler.start(now_s):
+            self._tasks[task.file.index] = task
+            self._of_executor(self.executor.submit, replace(task, state=self._state_for(task.file)))
+            self.tracker.started(task.file)
+
+    def _settle(self, result: FileResult) -> FileResult | None:
+        """What becomes of a file that comes back; None if it is run again."""
+        task = self._task_of(result)
+        now_s = self.around.clock()
+        self.scheduler.finished(task.file.index, succeeded=result.error is None)
+        if result.error is not None and not self.scheduler.stopping:
+            action = self.manager.ask(
+                "optimizer_file_failed",
+                file=task.file,
+                error=result.error,
+                attempt=task.attempt,
+                settings=self.settings,
+            )
+            if not isinstance(action, (RetryAction, type(None))):
+                expected = "a RetryAction"
+                raise self.manager.invalid_return("optimizer_file_failed", action, expected)
+            if action is not None and self._follow(action, task, result.error.kind, now_s):
+                return None
+        self._processed(result)
+        return result
+
+    def _of_executor(self, method: Callable[..., Any], *arguments: Any) -> Any:
+        """What a method of the executor returns; whatever it raises names the plugin."""
+        try:
+            return method(*arguments)
+        except OptimizerError:
+            raise
+        except Exception as error:
+            blamed = self.manager.blame(error)
+            if blamed is None:
+                raise
+            said = f"{type(error).__name__}: {error}"
+            raise PluginError(
+                f"{blamed}: its executor's {method.__name__} raised {said}"
+            ) from error
+
+    def _task_of(self, result: FileResult) -> FileTask:
+        task = None
+        if isinstance(result, FileResult) and isinstance(result.file, SimulationFile):
+            task = self._tasks.pop(result.file.index, None)
+        if task is None:
+            expected = "the FileResult of a file that was submitted"
+            raise self.manager.invalid_return("optimizer_executor", result, expected)
+        if result.worker == os.getpid() and not self.executor.in_parent:
+            raise PluginError(
+                f"{self.executor.name} ran {task.file.stem} in the host's own process, where a "
+                "crash would end the batch; choose another backend, or threading if that is wanted"
+            )
+        return task
+
+    def _follow(self, action: RetryAction, task: FileTask, kind: ErrorKind, now_s: float) -> bool:
+        """Whether the file is run again."""
+        if action.reason:
+            self._decide(f"{task.file.stem}: {action.reason}")
+        if action.action == "stop":
+            self.stopped_by = BatchStoppedError(action.reason)
+            self.scheduler.stop()
+            return False
+        if action.action == "give_up":
+            return False
+        lost = kind in (ErrorKind.CRASHED, ErrorKind.TIMEOUT, ErrorKind.MEMORY)
+        again = replace(task, attempt=task.attempt + 1, state=None, isolated=task.isolated or lost)
+        if action.action == "wait":
+            self.scheduler.pause(again, now_s, action.delay_s)
+        elif not self.scheduler.retry(
+            again, now_s, delay_s=action.delay_s, alone=action.action == "alone"
+        ):
+            who = self.manager.responders("optimizer_file_failed") or "a plugin"
+            self._decide(
+                f"{task.file.stem}: given up after {task.attempt} tries, though {who} "
+                "asks for one more"
+            )
+            return False
+        self.tracker.interrupted(task.file)
+        return True
+
+    def _finish(self, results: Sequence[FileResult]) -> None:
+        for processed in results:
+            result = self._take(processed)
+            self.tracker.finished(result)
+            self.manager.tell("optimizer_file_finished", result=result, settings=self.settings)
+
+    # -- what else there is to do ------------------------------------------------------------
+
+    def _plan_anew(self) -> None:
+        if self._replan is not None and not self.scheduler.stopping:
+            self._replan()
+
+    def _adjust_soon(self) -> None:
+        """What the first file has told may be of use to the workers, too."""
+        # CPU time over less than half a sample says little.
+        self._adjust_at_s = max(self.around.clock(), self._adjusted_at_s + FIRST_LOOK_S)
+        self._sample_at_s = min(self._sample_at_s, self._adjust_at_s)
+
+    def _timeout_s(self, now_s: float) -> float:
+        until_s = min(self._sample_at_s, self._replan_at_s, self.scheduler.wake_s(now_s))
+        if self.tracker.untold:
+            until_s = min(until_s, now_s + TELL_S)
+        return max(0.0, until_s - now_s)
+
+    def _tell(self) -> None:
+        if self.tracker.due():
+            progress = self.tracker.progress()
+            self.manager.tell("optimizer_progress", progress=progress, settings=self.settings)
+            self.tracker.told()
+
+    def _look_around(self) -> None:
+        """Memory and CPU time now and then; twice a second the plugins may change the limit."""
+        now_s = self.around.clock()
+        if now_s < self._sample_at_s:
+            return
+        self._measure()
+        took_s = self.around.clock() - now_s
+        self._sample_at_s = now_s + max(min(self.around.sample_s, now_s), took_s / SAMPLING_SHARE)
+        elapsed_s = now_s - self._adjusted_at_s
+        planned = math.isinf(self._replan_at_s)  # or a plan is about to set the workers
+        if now_s >= self._adjust_at_s and elapsed_s > 0 and planned and not self.scheduler.done:
+            busy_cores = max(0.0, self._cpu_s - self._adjusted_cpu_s) / elapsed_s
+            self._adjust_at_s = now_s + min(ADJUST_S, now_s)
+            self._adjusted_at_s, self._adjusted_cpu_s = now_s, self._cpu_s
+            self._adjust(busy_cores)
+
+    def _measure(self) -> None:
+        pids = self.executor.pids
+        known = tuple(pids) if pids or self.executor.in_parent else None
+        memory_mb, self._cpu_s = self.around.usage(known)
+        self.memory_peak_mb = max(self.memory_peak_mb, memory_mb)
+
+    def _adjust(self, busy_cores: float) -> None:
+        before = self.scheduler.limit
+        adjustment = self.manager.ask_tolerant(
+            "optimizer_adjust",
+            progress=self.tracker.progress(busy_cores),
+            machine=self.around.machine(),
+            settings=self.settings,
+        )
+        if adjustment is None:
+            return
+        if not isinstance(adjustment, Adjustment):
+            raise self.manager.invalid_return("optimizer_adjust", adjustment, "an Adjustment")
+        self.scheduler.set_limit(adjustment.workers)
+        if self.scheduler.limit != before:
+            self._replan, self._replan_at_s = None, math.inf  # it knows more than the first file
+            self.executor.resize(self.scheduler.limit)
+            self._decide(f"workers {before} -> {self.scheduler.limit}: {adjustment.reason}")
