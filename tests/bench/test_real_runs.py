@@ -174,7 +174,7 @@ def test_a_users_own_batch_is_only_read(tiny: Batch, tmp_path: Path) -> None:
         (["--configurations", "dynamic"], "did you mean dynamic_auto?"),
         (["--files", "."], "--files needs --config"),
         (["--config", "no.yml"], "no.yml cannot be read"),
-        (["--config", "empty.yml"], "empty.yml holds no mapping"),
+        (["--config", "empty.yml"], "empty.yml is not a settings file"),
         (["--config", "good.yml"], "there are no .sim files for good.yml in"),
         (["--config", "good.yml", "--files", "nowhere"], "there is no folder"),
         (["--config", "good.yml", "--files", "sim"], "no base configuration for orcaflex_post"),
@@ -209,14 +209,9 @@ def test_options_before_a_command_that_has_its_own_are_not_passed_over(tmp_path:
     assert "--json is an option of bench itself" in done.stderr
 
 
-@pytest.mark.parametrize(
-    ("package", "words"), [("simpy", ["scaling"]), ("plotly", ["--page", "p.html"])]
-)
-def test_a_package_that_is_missing_is_said_before_anything_runs(
-    tmp_path: Path, package: str, words: list[str]
-) -> None:
-    (tmp_path / f"{package}.py").write_text("raise ImportError")
-    done = dmo(tmp_path, *words, PYTHONPATH=str(tmp_path))
+def test_a_package_that_is_missing_is_said_before_anything_runs(tmp_path: Path) -> None:
+    (tmp_path / "plotly.py").write_text("raise ImportError")
+    done = dmo(tmp_path, "--page", "p.html", PYTHONPATH=str(tmp_path))
     assert done.returncode == 2
-    assert f"needs {package}; pip install digitalmodel-optimizer[bench]" in done.stderr
+    assert "needs plotly; pip install digitalmodel-optimizer[bench]" in done.stderr
     assert len(done.stderr.splitlines()) == 1, done.stderr

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("simpy")
-
 from digitalmodel_optimizer.bench.json_form import write_json
-from digitalmodel_optimizer.bench.machine_model import Costs, ModelMachine, simulate
+from digitalmodel_optimizer.bench.machine_model import Costs, ModelMachine
+from digitalmodel_optimizer.bench.planned_plugins import simulate_fixed
 from digitalmodel_optimizer.bench.scaling import Measured, read_measured, runs_alone
 from digitalmodel_optimizer.bench.scaling_costs import LARGE, SMALL, Run, Span, Trace, fit_costs
 from digitalmodel_optimizer.bench.scaling_runs import RUNS, Checked, ScalingRuns, check
@@ -42,7 +41,7 @@ def lone(batch: str, files: int, *, late: bool, workers: int = 1) -> Trace:
         spans.append(Span(size_mb, 1, now_s, now_s + took_s, took_s, size_mb))
         now_s += took_s + TRUE.turn_s
     loop_s = spans[-1].ended_s + TRUE.batch_s + TRUE.merge_s * files
-    parent_cpu_s = TRUE.turn_s * files + (TRUE.spawn_s if late else 0.0)
+    parent_cpu_s = TRUE.turn_s * files + (TRUE.spawn_s * (workers - 1) + 0.06 if late else 0.0)
     return Trace(batch, workers, late, 0 if late else 1, loop_s, parent_cpu_s, 0.0, tuple(spans))
 
 
@@ -52,6 +51,7 @@ TRACES = [
     lone(LARGE, 10, late=False),
     lone(SMALL, 80, late=False, workers=2),
     lone(LARGE, 10, late=False, workers=2),
+    lone(SMALL, 80, late=True, workers=4),
 ]
 
 
@@ -94,7 +94,7 @@ def test_the_model_is_put_beside_every_kind_of_run() -> None:
     ]
     found = list(check(traces, TRUE, 2))
     assert [(item.batch, item.workers) for item in found] == [(r.batch, r.workers) for r in RUNS]
-    own = simulate([7.0] * 80, 1, ModelMachine(2, 20_000.0), TRUE, ready=1).elapsed_s
+    own = simulate_fixed([7.0] * 80, 1, ModelMachine(2, 20_000.0), TRUE, ready=1).elapsed_s
     assert found[0].model_s == own == pytest.approx(TRACES[0].loop_s, rel=0.01)
     assert found[0].within == (own == TRACES[0].loop_s)
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from digitalmodel_optimizer.bench.suites import Suite, write_simulation
 from digitalmodel_optimizer.bench.users_files import inputs, layered, other_work
-from digitalmodel_optimizer.config.yaml_files import TEST_DATA, find_base, read_mapping
+from digitalmodel_optimizer.config.configuration import TEST_DATA, read_configuration
 from digitalmodel_optimizer.demo.study import BASENAME, base_configuration
 from digitalmodel_optimizer.plugin import BYTES_PER_MB, OptimizerError
 
@@ -165,17 +165,13 @@ def users_batch(config: Path, folder: Path | None, most_files: int | None = None
     :raises OptimizerError: the configuration cannot be read, names no simulation files, or asks
         for more than post-processing.
     """
-    content = read_mapping(config)
-    basename = str(content.get("basename") or layered([content], "meta").get("basename"))
-    base = find_base(basename)
-    others: dict[str, bytes] = {}
-    # The host reads the text of the default file below that of the user's: its keys come last.
-    layers = [*([read_mapping(base)] if base else []), content]
-    named = content.get("default_yaml")
-    if isinstance(named, str):
-        layers.append(read_mapping(Path(named)))
-        if not os.path.isabs(named) and ".." not in Path(named).parts:
-            others[named] = Path(named).read_bytes()
+    read = read_configuration(config)
+    layers, base = [read.merged], read.base
+    others = {
+        str(file): content
+        for file, content in read.texts[-1].files[1:]  # the one that it names as default_yaml
+        if not file.is_absolute() and ".." not in file.parts
+    }
     more = ", ".join(other_work(layers))
     if more:
         raise BenchError(
@@ -189,8 +185,8 @@ def users_batch(config: Path, folder: Path | None, most_files: int | None = None
         raise BenchError(f"there are no .sim files for {config.name} in {where}")
     if base is None:
         raise BenchError(
-            f"{config.name}: from this folder the host finds no base configuration for {basename}; "
-            "start this in the folder where you start python -m digitalmodel"
+            f"{config.name}: from this folder the host finds no base configuration for "
+            f"{read.basename}; start this in the folder where you start python -m digitalmodel"
         )
     others[str(TEST_DATA / base.name)] = base.read_bytes()
     return Batch(

@@ -140,10 +140,12 @@ def fit_costs(traces: Sequence[Trace]) -> Costs:
     batch_s, merge_s = fit_line(counts, [_median(t.rest_s for t in ones[name]) for name in ones])
     if merge_s < 0:
         batch_s, merge_s = _median(t.rest_s for name in ones for t in ones[name]), 0.0
-    late, early = (
-        _median(t.parent_cpu_s for t in ones[SMALL] if t.ready == ready) for ready in (0, 1)
+    # The first start imports what all of them need, so it says nothing of the others.
+    lone, four = (
+        _median(t.parent_cpu_s for t in _chosen(traces, SMALL, workers) if t.ready == 0)
+        for workers in (1, 4)
     )
-    spawn_s = max(0.0, late - early)
+    spawn_s = max(0.0, four - lone) / 3
     return Costs(
         start_s=max(0.0, began_s(0) - spawn_s),
         ready_s=began_s(1),

@@ -18,7 +18,8 @@ import psutil
 
 from digitalmodel_optimizer.bench.batches import made_batch
 from digitalmodel_optimizer.bench.configurations import Configuration, fixed_workers
-from digitalmodel_optimizer.bench.machine_model import Costs, ModelMachine, simulate
+from digitalmodel_optimizer.bench.machine_model import Costs, ModelMachine
+from digitalmodel_optimizer.bench.planned_plugins import simulate_fixed
 from digitalmodel_optimizer.bench.probe import FILES_VARIABLE
 from digitalmodel_optimizer.bench.rounds import put_out_of_memory
 from digitalmodel_optimizer.bench.running import Bench
@@ -160,6 +161,6 @@ def check(traces: Sequence[Trace], costs: Costs, cores: int) -> Iterator[Checked
         lone = next(trace for trace in traces if trace.run == Run(run.batch, 1))
         sizes_mb = [span.size_mb for span in lone.files]  # in the order of their start
         ready = max(trace.ready for trace in mine)
-        found = simulate(sizes_mb, run.workers, model, costs, ready=ready)
+        found = simulate_fixed(sizes_mb, run.workers, model, costs, ready=ready)
         real_s = tuple(trace.loop_s for trace in mine)
         yield Checked(run.batch, run.workers, ready, real_s, found.elapsed_s)

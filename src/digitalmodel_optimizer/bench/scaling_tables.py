@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from digitalmodel_optimizer.bench.planning import WRONG_SHARE, Plan
+from digitalmodel_optimizer.bench.planning import LEARNING_S, WRONG_SHARE, Plan
 from digitalmodel_optimizer.bench.scaling import ScalingResult
 from digitalmodel_optimizer.report.format import amount
 
@@ -154,9 +154,9 @@ def _within(shares: Sequence[float]) -> str:
 
 def grid_words(grid: Sequence[Plan]) -> Iterator[str]:
     """The grid in a sentence, and its worst batches."""
-    far = [plan for plan in grid if plan.chosen_over_best > WRONG_SHARE]
+    far = [plan for plan in grid if not plan.is_near]
     yield (
-        f"the plugins are within {WRONG_SHARE:.0%} of the best fixed number in "
+        f"the plugins are within {WRONG_SHARE:.0%} or {LEARNING_S} s of the best fixed number in "
         f"{len(grid) - len(far)} of {len(grid)} batches"
     )
     if not far:

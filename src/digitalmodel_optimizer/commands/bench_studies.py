@@ -42,13 +42,9 @@ def scaling(
     page: PageOption = None,
     folder: FolderOption = None,
 ) -> None:
-    """Measure what work costs here, check a model of the machine by it, plan a large machine.
-
-    Needs simpy: `pip install digitalmodel-optimizer[bench]`.
-    """
+    """Measure what work costs here, check a model of the machine by it, plan a large machine."""
     with reporting_errors():
         from digitalmodel_optimizer.bench.batches import default_folder
-        from digitalmodel_optimizer.bench.machine_model import demand_simpy
         from digitalmodel_optimizer.bench.running import working_folder
         from digitalmodel_optimizer.bench.scaling import (
             measure,
@@ -60,7 +56,6 @@ def scaling(
         from digitalmodel_optimizer.bench.study_pages import write_scaling_page
 
         speeds = _numbers("--disk", disk)
-        demand_simpy()
         check_writable(json_file, page)
         console = make_console()
         kept = folder.absolute() if folder else default_folder()
