@@ -25,7 +25,7 @@ from digitalmodel_optimizer_migration import RULES
 
 FOLDER = Path(__file__).parent / "reference"
 NOTE = "<!-- Written by docs/generate_reference.py; change the code that it describes instead. -->"
-KINDS = {bool: "`True` or `False`", int: "whole number", float: "number", str: "text"}
+KINDS = {bool: "`True` or `False`", int: "whole number", float: "number", str: "string"}
 
 SETTINGS = """\
 # Settings
@@ -33,26 +33,27 @@ SETTINGS = """\
 {note}
 
 All settings stand in the batch's own YAML file, or in the arguments behind it on the command line.
-Only `orcaflex.parallel.enabled` switches anything on. A whole number of workers is a ceiling, never
-an order. A setting that cannot be used ends the run before any file is opened, with a list of all
+Only `orcaflex.parallel.enabled` switches anything on. A whole number of workers is a limit, not a
+target. A setting that cannot be used ends the run before any file is opened, with a list of all
 faults, each with its key and line. 1 MB is 1,000,000 bytes, 1 kB is 1,000 bytes.
 
 ## The block `orcaflex.parallel`
 
 {block}
 
-Keys of this block that are somebody else's are left alone; one that looks like a slip (`thread`)
-ends the run like any other fault. Where the slip is in `enabled` itself, or in `parallel`, the
-engine runs untouched, and one line says why. A key of the block that stands twice gets a warning:
-the engine takes the last.
+Keys of this block that are somebody else's are left alone; one that looks like a typo (`thread`)
+ends the run like any other fault. Where the typo is in `enabled` itself, or in `parallel`, plugins
+are off for this run, and one line says why. A repeated key of the block gets a warning: the host
+takes the last. A file that yours names as `default_yaml` is read by the host as if its text stood
+below: where both have `orcaflex`, all of yours is lost, and the same warning says so.
 
 ## Keys that are read as well
 
-The ceiling is the first of these that is there: {ceilings}. The top-level `workers` is what
-`--workers 15` leaves behind on the host's command line. `parallel_processing.save_error_reports:
+The limit of workers is the first of these that is there: {ceilings}. The top-level `workers` is
+what `--workers 15` leaves on the host's command line. `parallel_processing.save_error_reports:
 False` means that no `<stem>_error.log` is written. `parallel_processing.timeout_per_file`, which
 stands in many base configurations and which no version of the host reads, is not read here either:
-a limit would bring worker processes to every small batch. Set it in the block.
+it would end files that nobody ever meant to limit. Set it in the block.
 
 ## The block `orcaflex.parallel.plugins`
 
@@ -70,8 +71,11 @@ HOOKS = """\
 
 A plugin implements the hooks that it needs, with the arguments that it needs. *firstresult* means
 that the first answer other than `None` counts; plugins installed by others are asked before
-the built-in ones, the core's own defaults last. *each* means that every plugin is called.
-[Write a plugin](../how-to/write-a-plugin.md) has a whole example.
+the built-in ones, the core's own defaults last. *each* means that every plugin is called. In the
+parent, all hooks are called on one thread, one after the other.
+[Write a plugin](../how-to/write-a-plugin.md) has a whole example, and says what a plugin's fault
+costs; [write an executor](../how-to/write-an-executor.md) has the classes that
+`optimizer_executor` needs.
 """
 
 MIGRATION_RULES = """\

@@ -9,7 +9,6 @@ from pathlib import Path
 from time import perf_counter
 
 from digitalmodel_optimizer.plugin import (
-    Batch,
     BatchReport,
     FileResult,
     Option,
@@ -34,17 +33,17 @@ def optimizer_options() -> PluginOptions:
 
 
 @hookimpl
-def optimizer_batch_started(batch: Batch, settings: Settings) -> None:
-    """In the parent, before any file is opened: the last chance to refuse a setting."""
+def optimizer_configure(settings: Settings) -> None:
+    """In the parent, before any file is opened: the one place to refuse a setting."""
     folder = settings.plugin(NAME)["folder"]
-    if folder and Path(folder).resolve().is_relative_to(Path(batch.results_folder).resolve()):
-        key = f"orcaflex.parallel.plugins.{NAME}.folder"
-        raise SettingsError([f"{key} lies in the results folder, which is the engine's"])
+    if folder and Path(folder).is_file():
+        fault = f"orcaflex.parallel.plugins.{NAME}.folder: {folder} is a file, not a folder"
+        raise SettingsError([fault], settings.source)
 
 
 @hookimpl(wrapper=True)
 def optimizer_process_file() -> Generator[None, FileResult, FileResult]:
-    """In the worker, around the engine's loop on one file."""
+    """In the worker, wraps the host's loop for one file."""
     start = perf_counter()
     result = yield
     return replace(result, notes={**result.notes, NAME: {"total_s": perf_counter() - start}})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 import yaml
 from pages import DOCS, PAGES, PROJECT, Reader, blocks, commands, matches
 
+from digitalmodel_optimizer.plugin import hookspecs
 from digitalmodel_optimizer.plugin.manager import hook_names
 
 RUNNABLE = [page for page in PAGES if any(block.mark == "run" for block in blocks(page))]
@@ -67,9 +69,8 @@ def test_files_are_shown_as_they_are() -> None:
             if block.mark == "shows":
                 shown[block.argument] = block.text
                 assert block.text == (PROJECT / block.argument).read_text("utf-8"), block.argument
-    example = PROJECT / "examples" / "third-party-plugin"
-    files = {path.relative_to(PROJECT).as_posix() for path in example.iterdir() if path.is_file()}
-    assert files <= set(shown)
+    files = [path for path in (PROJECT / "examples").glob("*/*") if path.is_file()]
+    assert {path.relative_to(PROJECT).as_posix() for path in files} <= set(shown)
 
 
 def test_settings_and_hooks_are_documented_as_they_are_declared() -> None:
@@ -82,10 +83,14 @@ def test_settings_and_hooks_are_documented_as_they_are_declared() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_every_hook_has_a_heading_with_its_arguments() -> None:
+def test_every_hook_has_a_heading_with_its_exact_arguments() -> None:
     text = (DOCS / "reference" / "hooks.md").read_text(encoding="utf-8")
-    headings = re.findall(r"(?m)^### (optimizer_\w+)\(.*\)$", text)
-    assert sorted(headings) == sorted(hook_names())
+    headings = re.findall(r"(?m)^### (optimizer_\w+\(.*\))$", text)
+    called = [
+        f"{hook}({', '.join(inspect.signature(getattr(hookspecs, hook)).parameters)})"
+        for hook in hook_names()
+    ]
+    assert headings == called
 
 
 def test_every_environment_variable_is_documented() -> None:
