@@ -89,6 +89,7 @@ def test_one_that_fails_when_it_is_told_costs_no_output(tmp_path: Path, hook: st
     assert f"{WHO}: optimizer_{hook} raised KeyError: 'boom'" in said(done)
     assert "Traceback" not in done.stderr
     assert len(tables(config)) == 3
+    assert not list((tmp_path / "results").glob(".dmo-*")), "the batch is complete"
 
 
 @pytest.mark.parametrize("hook", ["group_files", "allocate", "executor", "configure"])

@@ -116,10 +116,10 @@ def _run(prepared: _Prepared, worker: Worker, engine: Any, cfg: Any) -> BatchRep
     """Process, merge, save, report; what an interrupted batch can go on from stays."""
     batch, staging, settings = prepared.batch, prepared.staging, worker.settings
     manager = worker.manager
-    process_file = ProcessOneFile(batch.identifier, _facts(worker, prepared.shared))
-    work_in_this_process(batch.identifier, worker)
     keep_staging = False
     try:
+        process_file = ProcessOneFile(batch.identifier, _facts(worker, prepared.shared))
+        work_in_this_process(batch.identifier, worker)
         carried = CarriedState(cfg, batch.files, apart=prepared.apart)
         with (
             worker.seams,
@@ -143,8 +143,6 @@ def _run(prepared: _Prepared, worker: Worker, engine: Any, cfg: Any) -> BatchRep
             raise fault
         if report.interrupted:
             raise KeyboardInterrupt
-        if manager.faults and not report.failed:
-            raise manager.faults[0]
         staging.remove_outdated()
     except BaseException:
         keep_staging = keep_staging or bool(staging.noted(batch.files))
@@ -155,6 +153,8 @@ def _run(prepared: _Prepared, worker: Worker, engine: Any, cfg: Any) -> BatchRep
             staging.close()
         else:
             staging.remove()
+    if manager.faults and not report.failed:  # everything is saved, and nothing is left to resume
+        raise manager.faults[0]
     return report
 
 
