@@ -99,9 +99,18 @@ def test_an_output_that_cannot_be_replaced_is_an_error_of_its_file(tmp_path: Pat
     assert "is it open elsewhere?" in fault.message
 
 
-@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS, errno.EDQUOT])
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        *((code, ErrorKind.DISK_FULL) for code in (errno.ENOSPC, errno.EROFS, errno.EDQUOT)),
+        *(
+            (code, ErrorKind.OUTPUT)
+            for code in (errno.ENAMETOOLONG, errno.EACCES, errno.EFBIG, errno.EIO)
+        ),
+    ],
+)
 def test_a_full_or_read_only_disk_is_told_from_what_costs_one_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, kind: ErrorKind
 ) -> None:
     staging = Staging(str(tmp_path), "abc")
     moved = result(tmp_path, 0, "a.csv", "one")
@@ -112,24 +121,8 @@ def test_a_full_or_read_only_disk_is_told_from_what_costs_one_file(
     monkeypatch.setattr(os, "replace", refuse)
     error = staging.finish(moved).error
     assert error is not None
-    assert error.kind is ErrorKind.DISK_FULL
+    assert error.kind is kind
     assert os.strerror(code) in error.message
-
-
-@pytest.mark.parametrize("code", [errno.ENAMETOOLONG, errno.EACCES, errno.EFBIG, errno.EIO])
-def test_any_other_failed_write_costs_its_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
-) -> None:
-    staging = Staging(str(tmp_path), "abc")
-    moved = result(tmp_path, 0, "a.csv", "one")
-
-    def refuse(*_: object) -> None:
-        raise OSError(code, os.strerror(code))
-
-    monkeypatch.setattr(os, "replace", refuse)
-    error = staging.finish(moved).error
-    assert error is not None
-    assert error.kind is ErrorKind.OUTPUT
 
 
 def test_a_full_disk_under_the_journal_is_a_full_disk_and_another_fault_of_it_costs_nothing(

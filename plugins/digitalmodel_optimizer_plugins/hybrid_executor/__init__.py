@@ -31,7 +31,7 @@ from digitalmodel_optimizer.plugin import (
 )
 from digitalmodel_optimizer.plugin.executor import SerialExecutor
 from digitalmodel_optimizer_plugins.hybrid_executor.early import early_processes, how_many
-from digitalmodel_optimizer_plugins.hybrid_executor.in_process import InThisProcess
+from digitalmodel_optimizer_plugins.hybrid_executor.isolation import WithIsolation
 from digitalmodel_optimizer_plugins.hybrid_executor.processes import Limits, ProcessExecutor
 from digitalmodel_optimizer_plugins.hybrid_executor.recovery import (
     LicenceWait,
@@ -261,7 +261,7 @@ def _elsewhere(
             raise SettingsError([_fault(f"is {name}: {error}")], settings.source) from error
     if not settings.use_processes or why_no_processes() is not None:
         return inner
-    return InThisProcess(inner, lambda: ProcessExecutor(process_file, _limits(settings)))
+    return WithIsolation(inner, lambda: ProcessExecutor(process_file, _limits(settings)))
 
 
 def _without_processes(

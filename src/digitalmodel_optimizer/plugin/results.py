@@ -62,10 +62,6 @@ class Timings:
     read_s: float = 0.0
     cpu_s: float = 0.0
 
-    @property
-    def native_share(self) -> float:
-        return min(1.0, (self.load_s + self.read_s) / self.total_s) if self.total_s else 0.0
-
 
 @dataclass(frozen=True)
 class FileResult:

@@ -1,4 +1,4 @@
-"""Files in the host's own process, for those who ask for it, but for files that end processes."""
+"""Backends that do not isolate files from one another, but for files that end processes."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Callable, Collection, Sequence
 from digitalmodel_optimizer.plugin import Executor, FileResult, FileTask
 
 
-class InThisProcess(Executor):
-    """An executor whose files share this process; one that has ended a process gets its own.
+class WithIsolation(Executor):
+    """An executor that does not isolate files; one that has ended a process gets its own.
 
     The core runs such files alone, since the others are not isolated from one another.
     """
