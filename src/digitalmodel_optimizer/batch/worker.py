@@ -220,10 +220,10 @@ class PrepareWorker:
 
 def _import_lean(layout: Layout) -> Host:
     from digitalmodel_optimizer import watcher
-    from digitalmodel_optimizer.host.lean_imports import leave_out
+    from digitalmodel_optimizer.host.lean_imports import defer_imports
 
     watcher.stop_watching()
-    leave_out(layout.unused_imports)
+    defer_imports(layout.packages, layout.loud)
     return import_host(layout)
 
 
