@@ -15,6 +15,7 @@ class Layout:
     attributes, the engine's own helpers (``utilities``, ``summary``, ``linked``).
     ``packages`` are the host's own, whose imports may wait (:mod:`~..host.lean_imports`), ``loud``
     those of their modules that print while they are imported, or import one that does.
+    ``file_imports`` are what each file needs all the same, so that a worker has it beforehand.
     ``row_tables`` are modules that fill a table a column at a time
     (:mod:`~digitalmodel_optimizer.tables.row_tables`). ``noted_tables`` are functions of
     ``utilities`` that make a table of all files, ``growing_tables`` modules that let a table grow
@@ -47,6 +48,7 @@ class Layout:
     global_switches: tuple[str, ...] = ("PandasChainedAssignent",)
     packages: tuple[str, ...] = ("digitalmodel", "assetutilities")
     loud: tuple[str, ...] = ()
+    file_imports: tuple[str, ...] = ("pandas",)
     row_tables: tuple[str, ...] = ()
     noted_tables: tuple[str, ...] = ("get_load_matrix_with_filenames",)
     growing_tables: tuple[str, ...] = ("assetutilities.modules.data_exploration.data_exploration",)
