@@ -87,6 +87,12 @@ SOURCE_TREE = Layout(
     ),
     stream_switches=("digitalmodel.solvers.orcaflex.orcaflex_utilities",),
     returns_cfg=True,
+    loud=(
+        "digitalmodel.solvers.orcaflex.orcaflex",
+        "digitalmodel.solvers.orcaflex.orcaflex_analysis",
+        "digitalmodel.solvers.orcaflex.mooring",
+        "digitalmodel.solvers.orcaflex.all_vars",
+    ),
 )
 
 LAYOUTS = (SOURCE_TREE, RELEASED)
