@@ -18,8 +18,6 @@ from typing import Any
 
 from digitalmodel_optimizer.batch.finished import Finished, finished_of, record_of, stamp
 from digitalmodel_optimizer.batch.folder_lock import FolderLock
-from digitalmodel_optimizer.batch.journal import Journal
-from digitalmodel_optimizer.batch.private import make_private, remove_tree, why_not_private
 from digitalmodel_optimizer.file.attempts import attempt_folder, attempted, path_key
 from digitalmodel_optimizer.plugin import (
     ErrorKind,
@@ -28,8 +26,11 @@ from digitalmodel_optimizer.plugin import (
     OutputError,
     SimulationFile,
 )
+from digitalmodel_optimizer.plugin.atomic import publish
 from digitalmodel_optimizer.plugin.errors import ends_batch
-from digitalmodel_optimizer.tables.publish import leaves, not_replaced, publish
+from digitalmodel_optimizer.plugin.journal import Journal
+from digitalmodel_optimizer.plugin.private import make_private, remove_tree, why_not_private
+from digitalmodel_optimizer.tables.publish import leaves, not_replaced
 
 FOLDER_PREFIX = ".dmo-"
 JOURNAL_NAME = "finished.journal"
