@@ -101,6 +101,9 @@ def report_as_dict(report: BatchReport) -> dict[str, Any]:
         "interrupted": report.interrupted,
         "files": len(report.results),
         "files_done": len(done),
+        "files_reused": report.batch.files_reused,
+        "files_read": _files_read(report),
+        "read_because": dict(report.reasons),
         "files_left": sum(_stopped(item) for item in report.failed),
         "size_done_mb": size_mb,
         "elapsed_s": seconds,
@@ -127,6 +130,12 @@ def report_as_dict(report: BatchReport) -> dict[str, Any]:
         "notes": _summed_notes(report.results),
         "failed": [_failure(item) for item in failed],
     }
+
+
+def _files_read(report: BatchReport) -> int:
+    """Files that were processed in this run, those that failed too."""
+    earlier = report.batch.files_reused + report.batch.files_resumed
+    return sum(not _stopped(result) for result in report.results) - earlier
 
 
 def _stopped(result: FileResult) -> bool:

@@ -37,9 +37,10 @@ def prewarm(layout: Layout, configuration: Configuration) -> None:
             if reference.name not in off:
                 with contextlib.suppress(Exception):
                     reference.load()
-        files = _expected_files(cfg, configuration.own.parent)
+        folder = configuration.own.parent
+        files = _expected_files(cfg, folder)
         if files:
-            _start_workers(layout, prewarmed.plugins, cfg, files)
+            _start_workers(layout, prewarmed.plugins, cfg, files, _expected_results(cfg, folder))
             # Its result is kept for the check of the file's keys. That many new objects beside all
             # that the host has imported would set off Python's collector for 0.1 s.
             configuration.origin(BLOCK)
@@ -50,8 +51,16 @@ def _start_workers(
     plugins: list[PluginReference],
     cfg: dict[Any, Any],
     files: tuple[SimulationFile, ...],
+    results_folder: str,
 ) -> None:
     manager, _, settings = load_plugins(cfg, plugins)
+    if settings.cache:
+        expected = manager.hook.optimizer_expect_files(
+            files=files, results_folder=results_folder, settings=settings
+        )
+        files = files if expected is None else tuple(expected)
+        if not files:
+            return
     answers = manager.hook.optimizer_prewarm(
         files=files,
         prepare=PrepareWorker(layout, tuple(manager.references)),
@@ -72,3 +81,9 @@ def _expected_files(cfg: dict[Any, Any], folder: Path) -> tuple[SimulationFile, 
         SimulationFile(index, os.fspath(path), path.stat().st_size)
         for index, path in enumerate(found)
     )
+
+
+def _expected_results(cfg: dict[Any, Any], folder: Path) -> str:
+    """A guess as well: where the host will write."""
+    named = cfg["file_management"].get("output_directory")
+    return os.path.realpath(folder / str(named or "results"))
