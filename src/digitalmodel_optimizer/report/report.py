@@ -209,8 +209,10 @@ def _lines(content: dict[str, Any]) -> Iterator[tuple[str, str]]:
                 "run stopped"
             ),
         )
-    yield "rate", f"{content['files_per_s']:.3g} files/s, {amount(content['mb_per_s'])}/s"
-    yield "ran on", _ran_on(content)
+    if not content["files_reused"]:  # of which none was read
+        yield "rate", f"{content['files_per_s']:.3g} files/s, {amount(content['mb_per_s'])}/s"
+    if content["files_read"] or not content["files_reused"]:
+        yield "ran on", _ran_on(content)
     labels = {f"{group['label']}: {group['reason']}" for group in content["groups"]}
     for group in content["groups"]:
         size = f"{count(group['files'], 'file')}, {amount(group['size_mb'])}"
