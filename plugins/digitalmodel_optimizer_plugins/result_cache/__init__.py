@@ -75,7 +75,7 @@ def optimizer_options() -> PluginOptions:
                 f"Where results are kept; empty for {FOLDER_NAME} in the results folder.",
                 optional=True,
             ),
-            Option("size_mb", float, 1000.0, "Most that is kept.", unit="MB", minimum=1),
+            Option("size_mb", float, 1000.0, "Maximum size of what is kept.", unit="MB", minimum=1),
         ),
     )
 
