@@ -231,6 +231,7 @@ for turn in range(20):
     names = [f"{{sys.argv[2]}} {{turn}} {{n}}" for n in range(10)]
     entries = [Entry("id", name, print_, b"r" * 5000) for name in names]
     store.add(entries, {{}}, {{}})
+    print(turn, flush=True)
     if turn % 5 == 0:
         store.rewrite(1e9, lambda entries: entries)
 """
@@ -239,9 +240,28 @@ for turn in range(20):
 def test_runs_that_add_at_once_lose_nothing(tmp_path: Path) -> None:
     """While others make the journal smaller."""
     command = [sys.executable, "-c", ADDING.format(path=sys.path), str(tmp_path / "kept")]
-    runs = [subprocess.Popen([*command, name]) for name in ("one", "two", "three")]
+    names = ("one", "two", "three")
+    runs = [subprocess.Popen([*command, name], stdout=subprocess.DEVNULL) for name in names]
     assert [run.wait(timeout=120) for run in runs] == [0, 0, 0]
     assert len(Store(str(tmp_path / "kept")).load().entries) == 3 * 20 * 10
+
+
+@pytest.mark.parametrize("turns", [1, 6, 11])
+def test_a_run_that_is_killed_loses_nothing_that_it_has_added(tmp_path: Path, turns: int) -> None:
+    """While it adds further records, or rewrites the journal, which follows every fifth time."""
+    store = Store(str(tmp_path / "kept"))
+    command = [sys.executable, "-c", ADDING.format(path=sys.path), store.folder, "one"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as run:
+        assert run.stdout is not None
+        said = [run.stdout.readline() for _ in range(turns)]
+        run.kill()
+        said += run.stdout.readlines()
+    done = sum(line.endswith("\n") for line in said)
+    assert done >= turns
+    found = {item.path for item in store.load().entries.values()}
+    assert found >= {f"one {turn} {n}" for turn in range(done) for n in range(10)}
+    store.add([entry("after")], CONDITIONS, {})
+    assert {item.path for item in store.load().entries.values()} == {*found, "after"}
 
 
 # -- the hooks -----------------------------------------------------------------------------------
