@@ -53,6 +53,20 @@ def without_start_time(saved: bytes) -> tuple[bytes, int]:
     return _START_TIME.subn(b"", saved)
 
 
+def without_run_details(left: bytes, right: bytes, *, settings: bool) -> tuple[bytes, bytes]:
+    """Two saved configurations without what differs in every run; both whole if they are none.
+
+    :param settings: False leaves out the plugins' settings as well.
+    """
+    one, number = without_start_time(left)
+    other, number_of_other = without_start_time(right)
+    if not number == number_of_other == 1:
+        return left, right
+    if not settings:
+        one, other = _SETTINGS.sub(b"", one), _SETTINGS.sub(b"", other)
+    return one, other
+
+
 def _files(folder: Path) -> Iterator[Path]:
     return (path for path in folder.rglob("*") if path.is_file())
 
@@ -66,12 +80,11 @@ def _compare(engine: Path, plugins: Path, name: str, settings: bool) -> Comparis
         if not path.is_file():
             return Comparison(name, False, f"not written by {who}")
     if name.endswith(".yml"):
-        left, left_lines = without_start_time(engine.read_bytes())
-        right, right_lines = without_start_time(plugins.read_bytes())
-        if left_lines == right_lines == 1:
+        whole = engine.read_bytes(), plugins.read_bytes()
+        left, right = without_run_details(*whole, settings=settings)
+        if (left, right) != whole:
             what = "the line with the run's start time"
             if not settings:
-                left, right = _SETTINGS.sub(b"", left), _SETTINGS.sub(b"", right)
                 what += " and the plugins' settings"
             return Comparison(name, left == right, f"all but {what}")
     if engine.stat().st_size != plugins.stat().st_size:

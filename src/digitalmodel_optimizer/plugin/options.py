@@ -64,10 +64,15 @@ class Option:
 
 @dataclass(frozen=True)
 class PluginOptions:
-    """What a plugin says of itself: one sentence, and its options (``enabled`` is added)."""
+    """What a plugin says of itself: one sentence, and its options (``enabled`` is added).
+
+    ``own_outputs``: patterns of the names of files that it writes beside the host's (``*.log``),
+    which a comparison with the host's own loop does not miss there.
+    """
 
     summary: str
     options: tuple[Option, ...] = ()
+    own_outputs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
