@@ -41,11 +41,11 @@ def compared(tmp_path: Path) -> Callable[..., list[FileComparison]]:
     def compare(own: tuple[str, ...] = (), **changes: str | None) -> list[FileComparison]:
         named = {name.replace("__", "."): content for name, content in changes.items()}
         left = write(tmp_path / "a", FILES)
-        files = {name: content for name, content in {**FILES, **named}.items() if content is not None}
+        files = {
+            name: content for name, content in {**FILES, **named}.items() if content is not None
+        }
         right = write(tmp_path / "b", files)
-        return [
-            item for item in compare_folders(left, right, own) if item.state is not State.EQUAL
-        ]
+        return [item for item in compare_folders(left, right, own) if item.state is not State.EQUAL]
 
     return compare
 
@@ -98,7 +98,7 @@ def test_what_a_plugin_writes_of_its_own_accord_is_no_difference(
     compared: Callable[..., list[FileComparison]],
 ) -> None:
     own = PluginOptions("", own_outputs=("*.checks.csv",)).own_outputs
-    (item,) = compared(own, **{"dm__checks__csv": "file\n"})
+    (item,) = compared(own, dm__checks__csv="file\n")
     assert (item.state, item.differs) == (State.PLUGINS_OWN, False)
 
 

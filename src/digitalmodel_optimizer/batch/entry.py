@@ -15,6 +15,7 @@ from digitalmodel_optimizer.batch.carried import CarriedState
 from digitalmodel_optimizer.batch.loading import load_plugins
 from digitalmodel_optimizer.batch.prewarmed import prewarmed
 from digitalmodel_optimizer.batch.run import BatchRun
+from digitalmodel_optimizer.batch.sample_check import SampleCheck
 from digitalmodel_optimizer.batch.staging import Staging, batch_identifier
 from digitalmodel_optimizer.batch.worker import (
     BatchFacts,
@@ -36,6 +37,7 @@ from digitalmodel_optimizer.plugin import (
     Settings,
     SettingsError,
     SimulationFile,
+    VerificationError,
 )
 from digitalmodel_optimizer.plugin.manager import Manager
 from digitalmodel_optimizer.report.error_logs import write_error_logs
@@ -118,17 +120,22 @@ def _run(prepared: _Prepared, worker: Worker, engine: Any, cfg: Any) -> BatchRep
     manager = worker.manager
     keep_staging = False
     try:
-        process_file = ProcessOneFile(batch.identifier, _facts(worker, prepared.shared))
+        facts = _facts(worker, prepared.shared)
+        process_file = ProcessOneFile(batch.identifier, facts, prepared.shared.staging)
         work_in_this_process(batch.identifier, worker)
         carried = CarriedState(cfg, batch.files, apart=prepared.apart)
         with (
             worker.seams,
-            BatchRun(batch, manager, settings, staging, process_file, carried) as run,
+            BatchRun(
+                batch, manager, settings, staging, process_file, carried, _check(prepared, worker)
+            ) as run,
         ):
             report = run.run()
             fault: Exception | None = run.outcome.fault
             keep_staging = report.interrupted or fault is not None
-            if not keep_staging:
+            if isinstance(fault, VerificationError):
+                keep_staging = False  # what it has is not to be trusted
+            elif not keep_staging:
                 end = os.path.join(staging.folder, "end")
                 try:
                     save_merged(worker.host, engine, cfg, report.results, end, apart=prepared.apart)
@@ -144,6 +151,8 @@ def _run(prepared: _Prepared, worker: Worker, engine: Any, cfg: Any) -> BatchRep
         if report.interrupted:
             raise KeyboardInterrupt
         staging.remove_outdated()
+    except VerificationError:
+        raise
     except BaseException:
         keep_staging = keep_staging or bool(staging.noted(batch.files))
         raise
@@ -156,6 +165,14 @@ def _run(prepared: _Prepared, worker: Worker, engine: Any, cfg: Any) -> BatchRep
     if manager.faults and not report.failed:  # everything is saved, and nothing is left to resume
         raise manager.faults[0]
     return report
+
+
+def _check(prepared: _Prepared, worker: Worker) -> SampleCheck | None:
+    settings = worker.settings
+    if settings.verify != "sample" or not prepared.batch.files:
+        return None
+    number, apart = settings.verify_files, prepared.apart
+    return SampleCheck(prepared.batch, worker.host, prepared.shared, number, apart=apart)
 
 
 def _with_faults(report: BatchReport, manager: Manager) -> BatchReport:

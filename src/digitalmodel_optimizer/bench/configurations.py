@@ -175,14 +175,24 @@ def fixed_workers(workers: int) -> Configuration:
     )
 
 
+VERIFY = tuple(
+    Configuration(
+        f"verify_{name}", Runner.PLUGINS, f"all plugins, verify: {name}", {"verify": name}
+    )
+    for name in ("off", "column", "all", "sample")
+)
+"""What it costs to compare with the host's own way of reading."""
+
+
 _NUMBERED = {"floor": floor, "plain_joblib": plain_joblib, "workers": fixed_workers}
 _AGAINST = (ENGINE, plain_joblib(2), FLOOR, floor(2))
-KNOWN = {item.name: item for item in (*_AGAINST, *FOUNDING, *BACKENDS, *WORTH)}
+KNOWN = {item.name: item for item in (*_AGAINST, *FOUNDING, *BACKENDS, *WORTH, *VERIFY)}
 GROUPS = {
     "default": tuple(item.name for item in (*_AGAINST, *FOUNDING)),
     "founding": tuple(item.name for item in FOUNDING),
     "backends": (ENGINE.name, *(item.name for item in BACKENDS)),
     "worth": (ENGINE.name, FULL.name, *(item.name for item in WORTH)),
+    "verify": tuple(item.name for item in VERIFY),
     "counts": (ENGINE.name, FLOOR.name, "plain_joblib_2", "workers_1", "workers_2"),
     "all": tuple(KNOWN),
 }

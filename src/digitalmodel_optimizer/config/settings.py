@@ -56,13 +56,25 @@ BLOCK_OPTIONS = (
         unit="MB",
         minimum=1,
     ),
+    Option(
+        "verify",
+        str,
+        "column",
+        "What is compared with the host's own way of reading: nothing, one column of each batched "
+        "read, all columns of it, or a few files of the batch with the host's own loop.",
+        choices=("off", "column", "all", "sample"),
+    ),
+    Option("verify_files", int, 3, "How many files `verify: sample` compares.", minimum=1),
 )
 _NAMED = {option.name: option for option in BLOCK_OPTIONS}
 ENABLED = Option("enabled", bool, True, "False switches the plugin off.")
 _TRUE_WORDS = ("true", "yes", "on")
 ENABLED_WORDS = (*_TRUE_WORDS, "false", "no", "off", "")
 """Texts that say whether a batch is enabled; any other means no, and is a typo."""
-MOVED = {("result-extraction", "block_mb"): (*BLOCK, "read_block_mb")}
+MOVED = {
+    ("result-extraction", "block_mb"): (*BLOCK, "read_block_mb"),
+    ("result-extraction", "verify"): (*BLOCK, "verify"),
+}
 """Options of plugins that have become options of the core."""
 
 
@@ -128,6 +140,8 @@ class _Reader:
             save_error_reports=reports is not False,
             progress=self._option(block, "progress"),
             read_block_mb=float(self._option(block, "read_block_mb")),
+            verify=self._option(block, "verify"),
+            verify_files=self._option(block, "verify_files"),
             blocked=blocked | blocked_by_environment(),
             trace=bool(os.environ.get(TRACE_VARIABLE)),
             source=source_file(self.cfg),
@@ -142,7 +156,7 @@ class _Reader:
 
     def _option(self, block: Mapping[Any, Any], name: str) -> Any:
         option = _NAMED[name]
-        value = block.get(name, option.default)
+        value = option.as_meant(block.get(name, option.default))
         return value if self._check((*BLOCK, name), option, value) else option.default
 
     def _ceiling(self) -> int | None:
@@ -198,7 +212,8 @@ class _Reader:
         if not isinstance(given, Mapping):
             self.faults.append((path, f"must hold options (got {given!r})"))
             return values
-        for key, value in given.items():
+        for key, said in given.items():
+            value = options[key].as_meant(said) if key in options else said
             moved = MOVED.get((path[-1], key))
             if moved is not None:
                 self.faults.append(((*path, key), f"has moved to {'.'.join(moved)}"))

@@ -44,6 +44,7 @@ from digitalmodel_optimizer.plugin.errors import (
     OutputError,
     PluginError,
     SettingsError,
+    VerificationError,
 )
 from digitalmodel_optimizer.plugin.executor import (
     Executor,
@@ -102,5 +103,6 @@ __all__ = [
     "SettingsError",
     "SimulationFile",
     "Timings",
+    "VerificationError",
     "hookimpl",
 ]

@@ -33,6 +33,11 @@ class Option:
     auto: bool = False
     optional: bool = False
 
+    def as_meant(self, value: Any) -> Any:
+        """``value``; the words on and off, which YAML reads as booleans, where they are choices."""
+        word = {True: "on", False: "off"}[value] if isinstance(value, bool) else None
+        return word if word in self.choices else value
+
     def fault(self, value: Any) -> str | None:
         """Why ``value`` cannot be used, as the end of a sentence; None if it can."""
         if (value is None and self.optional) or (value == AUTO and self.auto):
@@ -82,7 +87,8 @@ class Settings:
     ``ceiling`` is the most workers the user allows (None: left to the plugins).
     ``read_block_mb`` is the most memory that results read ahead may take, per model.
     ``use_processes`` False keeps everything in one process. ``timeout_per_file_s`` None: no limit.
-    ``read_block_mb`` bounds the memory that results read ahead may take, per model.
+    ``verify`` is how much is compared with the host's own way of reading (``off``, ``column``,
+    ``all``, ``sample``), ``verify_files`` how many files a sample has.
     ``plugin_options`` maps a plugin's name to its options with their values.
     """
 
@@ -93,6 +99,8 @@ class Settings:
     save_error_reports: bool = True
     progress: bool = True
     read_block_mb: float = 64.0
+    verify: str = "column"
+    verify_files: int = 3
     blocked: frozenset[str] = frozenset()
     trace: bool = False
     source: str | None = None

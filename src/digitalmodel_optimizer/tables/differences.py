@@ -7,6 +7,7 @@ memory, and one of them whole where its rows are in another order.
 from __future__ import annotations
 
 import csv
+import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -167,9 +168,7 @@ def compare_tables(left: Path, right: Path) -> TableDifference:
     return found if found != TableDifference() else replace(found, text=_text(left, right))
 
 
-def _compare_columns(
-    one: _Table, other: _Table
-) -> tuple[TableDifference, list[tuple[str, str]]]:
+def _compare_columns(one: _Table, other: _Table) -> tuple[TableDifference, list[tuple[str, str]]]:
     """What can be said of names alone, and the columns to compare: one place, or one name."""
     missing = [name for name in one.names if name not in other.places]
     extra = [name for name in other.names if name not in one.places]
@@ -242,7 +241,7 @@ def _paired(
     one: _Table, other: _Table, rows: Sequence[tuple[int, int]]
 ) -> Iterator[tuple[int, list[str], list[str]]]:
     """Line and cells of each pair of rows, in the order of the first table."""
-    in_order = all(a[1] < b[1] for a, b in zip(rows, rows[1:], strict=False))
+    in_order = all(a[1] < b[1] for a, b in itertools.pairwise(rows))
     kept = None if in_order else [cells for _, cells in other.rows()]
     wanted = iter(rows)
     pair = next(wanted, None)

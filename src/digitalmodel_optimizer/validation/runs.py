@@ -18,6 +18,7 @@ from digitalmodel_optimizer.plugin import OptimizerError
 
 HOST = "host"
 PLUGINS = "plugins"
+_WHO = {HOST: "the host's own loop", PLUGINS: "the plugins"}
 _LAST_LINES = 25
 _SHARE = re.compile(r"(\d+(?:\.\d+)?)\s*%")
 # Where the host writes while it runs, so that both sides have the same paths in their outputs.
@@ -87,14 +88,16 @@ def run_both(
     :param arguments: what stands behind the file on the host's command line.
     :raises OptimizerError: the configuration cannot be used, or one of the runs failed.
     """
-    batch = users_batch(config, None, arguments=arguments, choose=sample and sample.draw)
+    batch = users_batch(
+        config, None, arguments=arguments, choose=None if sample is None else sample.draw
+    )
     before = batch.state()
     name = batch.lay_out(work)
     argument = as_argument(merge(batch.overrides, _ENABLED))
     environment = bytecode_environment(work)
     runs = {}
     for side in (HOST, PLUGINS):
-        say(f"{config.name}: {'with the plugins' if side == PLUGINS else 'the own loop of the host'}")
+        say(f"{config.name}: {_WHO[side]}")
         run = run_host(work, name, [argument], environment, plugins=side == PLUGINS)
         _demand_success(config, side, run)
         if batch.state() != before:
@@ -108,16 +111,18 @@ def run_both(
 
 
 def _demand_success(config: Path, side: str, run: HostRun) -> None:
-    who = "the plugins" if side == PLUGINS else "the host's own loop"
     if run.status != 0:
         last = "\n".join(run.said.splitlines()[-_LAST_LINES:])
         raise NotComparedError(
-            f"{config.name} could not be compared: the run of {who} ended with status "
+            f"{config.name} could not be compared: the run of {_WHO[side]} ended with status "
             f"{run.status}:\n{last}"
         )
     if run.loop_s is None:
-        raise NotComparedError(f"{config.name} asks for no post-processing, so nothing was compared")
+        raise NotComparedError(
+            f"{config.name} asks for no post-processing, so nothing was compared"
+        )
     if side == PLUGINS and run.report is None:
         raise NotComparedError(
-            "the plugins did not take part; `digitalmodel-optimizer doctor` says what is in their way"
+            "the plugins did not take part; `digitalmodel-optimizer doctor` says what is in their "
+            "way"
         )

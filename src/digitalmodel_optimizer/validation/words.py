@@ -22,7 +22,9 @@ def in_words(item: FileComparison) -> Iterator[str]:
 
 def summary(outcome: Outcome) -> str:
     """One sentence: how many files are equal, and what the others are."""
-    total = sum(number for state, number in outcome.counts.items() if state is not State.PLUGINS_OWN)
+    total = sum(
+        number for state, number in outcome.counts.items() if state is not State.PLUGINS_OWN
+    )
     equal = outcome.counts.get(State.EQUAL, 0)
     said = [f"{equal} of {count(total, 'file')} equal"]
     said += [
