@@ -26,7 +26,8 @@ from digitalmodel_optimizer.plugin import (
     VerificationError,
 )
 from digitalmodel_optimizer.report.format import count
-from digitalmodel_optimizer.tables.differences import NotATableError, compare_tables
+from digitalmodel_optimizer.tables.csv_file import NotATableError
+from digitalmodel_optimizer.tables.differences import compare_tables
 from digitalmodel_optimizer.tables.differences_in_words import table_in_words
 from digitalmodel_optimizer.tables.save import save_merged
 

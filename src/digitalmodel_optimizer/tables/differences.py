@@ -6,23 +6,16 @@ memory, and one of them whole where its rows are in another order.
 
 from __future__ import annotations
 
-import csv
 import itertools
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from digitalmodel_optimizer.host.config import ROW_LABELS
-from digitalmodel_optimizer.tables.cells import CellKind, compare_cells, plain_number
+from digitalmodel_optimizer.tables.cells import CellKind, compare_cells
+from digitalmodel_optimizer.tables.csv_file import CsvFile, text_difference
 
 _MOST_LABELS = 5
-_BLOCK = 1 << 20
-
-
-class NotATableError(Exception):
-    """A file cannot be read as a table."""
 
 
 @dataclass(frozen=True)
@@ -96,45 +89,6 @@ class TableDifference:
         return min(places, key=lambda place: place.line, default=None)
 
 
-class _Table:
-    """A table's header, and its rows with their labels."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        with self.reader() as reader:
-            self.names = _distinct(next(reader, []))
-        self.places = {name: place for place, name in enumerate(self.names)}
-
-    @contextmanager
-    def reader(self) -> Iterator[Any]:
-        with self.path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as stream:
-            try:
-                yield csv.reader(stream)
-            except csv.Error as error:
-                raise NotATableError(f"{self.path}: {error}") from error
-
-    def rows(self) -> Iterator[tuple[int, list[str]]]:
-        """Line and cells of each row; short rows are filled up."""
-        with self.reader() as reader:
-            next(reader, None)
-            for cells in reader:
-                yield reader.line_num, cells + [""] * (len(self.names) - len(cells))
-
-    def keys(self, labels: Sequence[str]) -> list[tuple[str, int]]:
-        """The label of each row, and the how manieth of that label it is."""
-        seen: dict[str, int] = {}
-        keys = []
-        for _, cells in self.rows():
-            label = self.label(cells, labels)
-            seen[label] = seen.get(label, 0) + 1
-            keys.append((label, seen[label]))
-        return keys
-
-    def label(self, cells: Sequence[str], labels: Sequence[str]) -> str:
-        parts = (plain_number(cells[self.places[name]]) for name in labels)
-        return " ".join(part for part in parts if part)
-
-
 def compare_tables(left: Path, right: Path) -> TableDifference:
     """How the tables ``left`` and ``right`` differ.
 
@@ -144,7 +98,7 @@ def compare_tables(left: Path, right: Path) -> TableDifference:
     :raises NotATableError: one of them is no table.
     :raises OSError: one of them cannot be read.
     """
-    one, other = _Table(left), _Table(right)
+    one, other = CsvFile(left), CsvFile(right)
     found, pairs = _compare_columns(one, other)
     common = [name for name in one.names if name in other.places]
     labels = [name for name in ROW_LABELS if name in common] or one.names[:1]
@@ -165,10 +119,12 @@ def compare_tables(left: Path, right: Path) -> TableDifference:
         columns_renamed=tuple(renamed),
         columns=tuple(item for names, item in columns.items() if names not in candidates),
     )
-    return found if found != TableDifference() else replace(found, text=_text(left, right))
+    return (
+        found if found != TableDifference() else replace(found, text=text_difference(left, right))
+    )
 
 
-def _compare_columns(one: _Table, other: _Table) -> tuple[TableDifference, list[tuple[str, str]]]:
+def _compare_columns(one: CsvFile, other: CsvFile) -> tuple[TableDifference, list[tuple[str, str]]]:
     """What can be said of names alone, and the columns to compare: one place, or one name."""
     missing = [name for name in one.names if name not in other.places]
     extra = [name for name in other.names if name not in one.places]
@@ -187,7 +143,7 @@ def _compare_columns(one: _Table, other: _Table) -> tuple[TableDifference, list[
 
 
 def _compare_rows(
-    one: _Table, other: _Table, labels: Sequence[str], found: TableDifference
+    one: CsvFile, other: CsvFile, labels: Sequence[str], found: TableDifference
 ) -> tuple[TableDifference, list[tuple[int, int]]]:
     """``found`` with what can be said of labels, and which rows to compare, by their numbers."""
     keys, others = one.keys(labels), other.keys(labels)
@@ -212,8 +168,8 @@ def _compare_rows(
 
 
 def _compare_cells(
-    one: _Table,
-    other: _Table,
+    one: CsvFile,
+    other: CsvFile,
     labels: Sequence[str],
     columns: Sequence[tuple[str, str]],
     rows: Sequence[tuple[int, int]],
@@ -238,7 +194,7 @@ def _compare_cells(
 
 
 def _paired(
-    one: _Table, other: _Table, rows: Sequence[tuple[int, int]]
+    one: CsvFile, other: CsvFile, rows: Sequence[tuple[int, int]]
 ) -> Iterator[tuple[int, list[str], list[str]]]:
     """Line and cells of each pair of rows, in the order of the first table."""
     in_order = all(a[1] < b[1] for a, b in itertools.pairwise(rows))
@@ -256,40 +212,6 @@ def _paired(
         else:
             yield line, cells, next(row for place, (_, row) in stream if place == pair[1])
         pair = next(wanted, None)
-
-
-def _text(left: Path, right: Path) -> str:
-    """What differs in the bytes of two files whose cells are the same."""
-    one, other = _shape(left), _shape(right)
-    said = [f"{what} ({a} and {b})" for (what, a), (_, b) in zip(one, other, strict=True) if a != b]
-    return ", ".join(said) or "quotes around cells"
-
-
-def _shape(path: Path) -> list[tuple[str, str]]:
-    both = lone = 0
-    first = last = b""
-    with path.open("rb") as stream:
-        while block := stream.read(_BLOCK):
-            first = first or block[:3]
-            both += block.count(b"\r\n") + (last == b"\r" and block[:1] == b"\n")
-            lone += block.count(b"\n")
-            last = block[-1:]
-    endings = "CRLF" if both and both == lone else "LF" if not both else "both kinds"
-    return [
-        ("line endings", endings),
-        ("byte order mark", "yes" if first == b"\xef\xbb\xbf" else "no"),
-        ("end of the last line", "yes" if last == b"\n" else "no"),
-    ]
-
-
-def _distinct(names: Sequence[str]) -> list[str]:
-    """Column names; of those of one name the second is ``name (2)``."""
-    seen: dict[str, int] = {}
-    distinct = []
-    for name in names:
-        seen[name] = seen.get(name, 0) + 1
-        distinct.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
-    return distinct
 
 
 def _without(names: Sequence[str], left_out: Sequence[str]) -> tuple[str, ...]:

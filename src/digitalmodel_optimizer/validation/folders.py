@@ -15,8 +15,8 @@ from digitalmodel_optimizer.measuring.compare import (
     compare_outputs,
     without_run_details,
 )
+from digitalmodel_optimizer.tables.csv_file import NotATableError
 from digitalmodel_optimizer.tables.differences import (
-    NotATableError,
     TableDifference,
     compare_tables,
 )
