@@ -196,3 +196,15 @@ def test_a_sample_that_is_equal_is_told_and_leaves_nothing_behind(run: Run) -> N
     assert first_difference(expected, found) is None
     assert "verify: sample: 2 files (case_" in said
     assert (use.alive, use.breaches) == (0, 0)
+
+
+def test_checks_do_without_what_a_library_lacks(run: Run) -> None:
+    """This one cannot say which version made a file."""
+    expected, _, _ = run(None)
+    plugins = {"plugins": {"checks": {"enabled": True, "limits": {"x_max": {"max": 1e9}}}}}
+    found, use, said = run(plugins)
+    table = found.pop("dm_fsts.checks.csv").decode()
+    assert first_difference(expected, found) is None
+    assert table.count(",limit,pass,x_max,") == FILES
+    assert "limits: all 6 load cases pass" in " ".join(said.split())
+    assert (use.alive, use.breaches) == (0, 0)

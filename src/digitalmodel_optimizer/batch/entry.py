@@ -7,6 +7,7 @@ import logging
 import os
 import pickle
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -33,6 +34,7 @@ from digitalmodel_optimizer.host.own_pool import would_use_pool
 from digitalmodel_optimizer.plugin import (
     Batch,
     BatchReport,
+    BatchVerdict,
     OutputError,
     Settings,
     SettingsError,
@@ -143,8 +145,10 @@ def _run(prepared: _Prepared, worker: Worker, engine: Any, cfg: Any) -> BatchRep
                     fault = error
         if settings.save_error_reports:
             report = write_error_logs(report)
-        manager.tell("optimizer_batch_finished", batch=batch, report=report, settings=settings)
-        report = _with_faults(report, manager)
+        verdicts = manager.tell(
+            "optimizer_batch_finished", batch=batch, report=report, settings=settings
+        )
+        report = _with_faults(_with_verdicts(report, verdicts), manager)
         print_report(report)
         if fault is not None:
             raise fault
@@ -173,6 +177,16 @@ def _check(prepared: _Prepared, worker: Worker) -> SampleCheck | None:
         return None
     number, apart = settings.verify_files, prepared.apart
     return SampleCheck(prepared.batch, worker.host, prepared.shared, number, apart=apart)
+
+
+def _with_verdicts(report: BatchReport, answers: Sequence[tuple[str, Any]]) -> BatchReport:
+    """What plugins say of the whole batch; any other answer means nothing, as it always has."""
+    found = [(name, item) for name, item in answers if isinstance(item, BatchVerdict)]
+    return replace(
+        report,
+        remarks=tuple((name, text) for name, item in found for text in item.sentences),
+        refused=tuple(f"{name}: {item.failure}" for name, item in found if item.failure),
+    )
 
 
 def _with_faults(report: BatchReport, manager: Manager) -> BatchReport:

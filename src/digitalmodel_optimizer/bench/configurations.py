@@ -76,9 +76,8 @@ def _switched(names: Iterable[str], on: bool) -> dict[str, Any]:
 
 def _alone(plugin: str) -> Configuration:
     others = [name for name in BUILT_IN if name != plugin]
-    return Configuration(
-        f"only_{plugin}", Runner.PLUGINS, f"{plugin} alone", {"plugins": _switched(others, False)}
-    )
+    plugins = {**_switched(others, False), **_switched([plugin], True)}
+    return Configuration(f"only_{plugin}", Runner.PLUGINS, f"{plugin} alone", {"plugins": plugins})
 
 
 def _left_out(plugin: str) -> Configuration:

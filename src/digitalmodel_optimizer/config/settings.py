@@ -88,13 +88,22 @@ def is_enabled(cfg: Any) -> bool:
 
 def switched_off(cfg: Any) -> frozenset[str]:
     """Plugins that ``cfg`` switches off by name; never raises."""
+    return _switched(cfg, False)
+
+
+def switched_on(cfg: Any) -> frozenset[str]:
+    """Plugins that ``cfg`` switches on by name; never raises."""
+    return _switched(cfg, True)
+
+
+def _switched(cfg: Any, to: bool) -> frozenset[str]:
     block = look_up(cfg, (*BLOCK, "plugins"))
     if not isinstance(block, Mapping):
         return frozenset()
     return frozenset(
         name
         for name, given in block.items()
-        if given is False or look_up(given, (ENABLED.name,)) is False
+        if given is to or look_up(given, (ENABLED.name,)) is to
     )
 
 

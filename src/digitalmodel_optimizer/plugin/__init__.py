@@ -59,6 +59,7 @@ from digitalmodel_optimizer.plugin.options import (
 )
 from digitalmodel_optimizer.plugin.results import (
     BatchReport,
+    BatchVerdict,
     ErrorKind,
     FileError,
     FileResult,
@@ -77,6 +78,7 @@ __all__ = [
     "Batch",
     "BatchReport",
     "BatchStoppedError",
+    "BatchVerdict",
     "ErrorKind",
     "Executor",
     "FileError",

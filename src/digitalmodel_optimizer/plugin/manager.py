@@ -33,6 +33,7 @@ BUILT_IN = (
     "batch-grouping",
     "hybrid-executor",
     "result-extraction",
+    "checks",
 )
 
 
@@ -72,6 +73,14 @@ class Manager(pluggy.PluginManager):
             raise PluginError(f"{_named(reference)}: {error}") from None
         self.references.append(reference)
         self._refuse_unmarked(plugin, reference)
+
+    def leave_out(self, names: Iterable[str]) -> None:
+        """Unregister the plugins of these names; one that is not there is passed over."""
+        left_out = set(names)
+        for name in left_out:
+            if self.has_plugin(name):
+                self.unregister(name=name)
+        self.references = [item for item in self.references if item.name not in left_out]
 
     def check(self) -> None:
         """Refuse hooks that do not exist, naming the plugin and the nearest right name."""
@@ -128,21 +137,25 @@ class Manager(pluggy.PluginManager):
             said = _raised(hook_name, error)
             raise PluginError(f"{who}: {said}" if who else said) from error
 
-    def tell(self, hook_name: str, **arguments: Any) -> None:
+    def tell(self, hook_name: str, **arguments: Any) -> list[tuple[str, Any]]:
         """Call a hook that every plugin must hear of, whatever others do with it.
 
         A plugin that raises is not told the same again; the fault stands in :attr:`faults`.
+
+        :return: what they answered, each with the plugin's name; None is left out.
         """
+        answers: list[tuple[str, Any]] = []
         for name, caller in self._callers_of(hook_name):
             if (hook_name, name) in self._silenced:
                 continue
             try:
-                caller(**arguments)
+                answers += [(name, answer) for answer in caller(**arguments) or ()]
             except Exception as error:
                 self._silenced.add((hook_name, name))
                 fault = PluginError(f"{self.who(name)}: {_raised(hook_name, error)}")
                 fault.__cause__ = error
                 self.faults.append(fault)
+        return answers
 
     def ask_tolerant(self, hook_name: str, **arguments: Any) -> Any:
         """:meth:`ask` for an answer that the batch can do without.

@@ -18,7 +18,8 @@ AUTO = "auto"
 class Option:
     """One setting under ``orcaflex.parallel.plugins.<plugin>``.
 
-    ``kind`` is ``bool``, ``int``, ``float`` or ``str``. With ``auto=True`` the word ``auto`` is
+    ``kind`` is ``bool``, ``int``, ``float``, ``str``, ``list`` (of ``choices``) or ``dict`` (whose
+    entries the plugin checks in ``optimizer_configure``). With ``auto=True`` the word ``auto`` is
     allowed as well, with ``optional=True`` an empty value (None).
     """
 
@@ -46,11 +47,22 @@ class Option:
             return None if isinstance(value, bool) else f"takes True or False, not {value!r}"
         if self.kind in (int, float):
             return self._number_fault(value)
+        if self.kind is list:
+            return self._list_fault(value)
+        if self.kind is dict:
+            return None if isinstance(value, Mapping) else f"takes a mapping, not {value!r}"
         if not isinstance(value, str):
             return f"takes a text, not {value!r}"
         if self.choices and value not in self.choices:
             return f"takes one of {', '.join(self.choices)}, not {value!r}"
         return None
+
+    def _list_fault(self, value: Any) -> str | None:
+        items = value if isinstance(value, (list, tuple)) else [value]
+        wrong = [item for item in items if item not in self.choices]
+        if items is value and not wrong:
+            return None
+        return f"takes a list of {', '.join(self.choices)}, not {value!r}"
 
     def _number_fault(self, value: Any) -> str | None:
         noun = "a whole number" if self.kind is int else "a number"
