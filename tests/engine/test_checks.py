@@ -79,7 +79,7 @@ CONDITIONS = {
     "nan": (with_odd(odd("FST2", "Vessel", mean=float("nan"))), "values are no number"),
     "flat": (
         with_odd(odd("Strut1", "Constraint", mean=7.0)),
-        "7 in all 41 samples",
+        "in all 41 samples",
     ),
     "version": ({"creator_version": "9.8a"}, "made by OrcaFlex 9.8a, most others by "),
 }

@@ -13,7 +13,7 @@ The whole of a plugin that says which file took longest::
         print(f"slowest: {slowest.file.path} ({slowest.timings.total_s:.1f} s)")
 
 The built-in plugins (thread-allocation, gc, io-buffering, batch-grouping, hybrid-executor,
-result-extraction) load the same way; each can be replaced, wrapped or switched off.
+result-extraction, checks) load the same way; each can be replaced, wrapped or switched off.
 :mod:`~digitalmodel_optimizer.plugin.hookspecs` lists the hooks by phase,
 :mod:`~digitalmodel_optimizer.plugin.data` and :mod:`~digitalmodel_optimizer.plugin.results` the
 data that passes through them, :mod:`~digitalmodel_optimizer.plugin.executor` what runs files.

@@ -51,11 +51,9 @@ class Option:
             return self._list_fault(value)
         if self.kind is dict:
             return None if isinstance(value, Mapping) else f"takes a mapping, not {value!r}"
-        if not isinstance(value, str):
-            return f"takes a text, not {value!r}"
         if self.choices and value not in self.choices:
             return f"takes one of {', '.join(self.choices)}, not {value!r}"
-        return None
+        return None if isinstance(value, str) else f"takes a text, not {value!r}"
 
     def _list_fault(self, value: Any) -> str | None:
         items = value if isinstance(value, (list, tuple)) else [value]
