@@ -15,7 +15,7 @@ from typing import Any
 
 from digitalmodel_optimizer.bench.probe import NAME as PROBE
 from digitalmodel_optimizer.plugin import OptimizerError
-from digitalmodel_optimizer.plugin.manager import BUILT_IN
+from digitalmodel_optimizer.plugin.manager import OPTIMIZERS
 
 
 class Runner(enum.Enum):
@@ -75,9 +75,10 @@ def _switched(names: Iterable[str], on: bool) -> dict[str, Any]:
 
 
 def _alone(plugin: str) -> Configuration:
-    others = [name for name in BUILT_IN if name != plugin]
-    plugins = {**_switched(others, False), **_switched([plugin], True)}
-    return Configuration(f"only_{plugin}", Runner.PLUGINS, f"{plugin} alone", {"plugins": plugins})
+    others = [name for name in OPTIMIZERS if name != plugin]
+    return Configuration(
+        f"only_{plugin}", Runner.PLUGINS, f"{plugin} alone", {"plugins": _switched(others, False)}
+    )
 
 
 def _left_out(plugin: str) -> Configuration:
@@ -123,7 +124,7 @@ FOUNDING = (
     ),
 )
 """The configurations that the project was founded on."""
-WORTH = (*(_alone(plugin) for plugin in BUILT_IN), *(_left_out(plugin) for plugin in BUILT_IN))
+WORTH = (*(_alone(plugin) for plugin in OPTIMIZERS), *(_left_out(plugin) for plugin in OPTIMIZERS))
 """Each plugin alone, and left out."""
 
 

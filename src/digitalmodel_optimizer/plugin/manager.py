@@ -26,15 +26,16 @@ from digitalmodel_optimizer.plugin.options import PluginOptions
 ENTRY_POINT_GROUP = "digitalmodel_optimizer.plugins"
 BLOCK_VARIABLE = "DIGITALMODEL_OPTIMIZER_BLOCK"
 TRACE_VARIABLE = "DIGITALMODEL_OPTIMIZER_TRACE"
-BUILT_IN = (
+OPTIMIZERS = (
     "thread-allocation",
     "gc",
     "io-buffering",
     "batch-grouping",
     "hybrid-executor",
     "result-extraction",
-    "checks",
 )
+"""The built-in plugins that make a batch faster or smaller, and are on by default."""
+BUILT_IN = (*OPTIMIZERS, "checks")
 
 
 @dataclass(frozen=True)
