@@ -30,7 +30,14 @@ from digitalmodel_optimizer.plugin import (
 from digitalmodel_optimizer_plugins.checks.findings import KINDS, find
 from digitalmodel_optimizer_plugins.checks.limits import limit_faults, read_limits
 from digitalmodel_optimizer_plugins.checks.observed import Observed
-from digitalmodel_optimizer_plugins.checks.verdict import failure, rows_of, sentences, write_table
+from digitalmodel_optimizer_plugins.checks.verdict import (
+    failure,
+    rows_of,
+    rows_of_unchecked,
+    sentence_of_unchecked,
+    sentences,
+    write_table,
+)
 
 NAME = "checks"
 _KEY = f"orcaflex.parallel.plugins.{NAME}.limits"
@@ -109,16 +116,15 @@ def optimizer_batch_finished(
         return None
     options = settings.plugin(NAME)
     limits = read_limits(options["limits"])
-    data = {
-        result.file: result.data[NAME]
-        for result in report.results
-        if result.error is None and NAME in result.data
-    }
+    done = [result for result in report.results if result.error is None]
+    data = {result.file: result.data[NAME] for result in done if NAME in result.data}
+    unchecked = [result.file for result in done if NAME not in result.data]
     findings = find(data, limits, skip=options["skip"])
     name = f"{PurePath(settings.source or 'batch').stem}.checks.csv"
     rows = rows_of(data, limits, findings, fail_on=options["fail_on"])
-    write_table(batch.results_folder, name, rows)
+    write_table(batch.results_folder, name, [*rows, *rows_of_unchecked(unchecked)])
+    told = [*sentences(data, limits, findings, name), *sentence_of_unchecked(unchecked)]
     return BatchVerdict(
-        sentences=tuple(sentences(data, limits, findings, name)),
+        sentences=tuple(told),
         failure=failure(findings, options["fail_on"], name),
     )

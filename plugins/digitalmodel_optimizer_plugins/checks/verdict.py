@@ -5,9 +5,10 @@ from __future__ import annotations
 import csv
 import os
 import tempfile
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from digitalmodel_optimizer.plugin import SimulationFile
 from digitalmodel_optimizer_plugins.checks.findings import KINDS, Data, Finding
 from digitalmodel_optimizer_plugins.checks.limits import Judged, Limit, governing, judge
 
@@ -68,7 +69,18 @@ def _limit_row(path: str, stem: str, judged: Judged) -> Row:
     )
 
 
-def write_table(folder: str, name: str, rows: Iterator[Row]) -> None:
+def rows_of_unchecked(files: Iterable[SimulationFile]) -> Iterator[Row]:
+    """Files that a run without checks has finished, before this one took up the batch."""
+    for file in files:
+        yield Row(file.path, file.stem, "all", "not checked", detail="finished by an earlier run")
+
+
+def sentence_of_unchecked(files: Sequence[SimulationFile]) -> Iterator[str]:
+    if files:
+        yield f"not checked: {_count(len(files))}, finished by an earlier run without checks"
+
+
+def write_table(folder: str, name: str, rows: Iterable[Row]) -> None:
     """Write the table whole; a link that stands there is replaced, not followed.
 
     :raises OSError: it cannot be written.
