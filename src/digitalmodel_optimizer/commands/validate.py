@@ -81,6 +81,7 @@ def _sample(text: str | None, seed: int | None) -> Sample | None:
 
 
 def _folders(names: Sequence[str], sampled: object) -> Outcome:
+    from digitalmodel_optimizer.measuring.compare import installed_own_outputs
     from digitalmodel_optimizer.validation.folders import compare_folders
     from digitalmodel_optimizer.validation.outcome import Outcome
     from digitalmodel_optimizer.validation.runs import NotComparedError
@@ -94,7 +95,7 @@ def _folders(names: Sequence[str], sampled: object) -> Outcome:
     left, right = map(Path, names)
     if not right.is_dir():
         raise NotComparedError(f"there is no folder {right}")
-    files = tuple(compare_folders(left, right, _own_outputs()))
+    files = tuple(compare_folders(left, right, installed_own_outputs()))
     if not files:
         raise NotComparedError(f"there are no files in {left} and {right}")
     return Outcome(str(left), str(right), files)
@@ -108,6 +109,7 @@ def _batch(
     console: Console,
 ) -> Outcome:
     from digitalmodel_optimizer.bench.running import working_folder
+    from digitalmodel_optimizer.measuring.compare import installed_own_outputs
     from digitalmodel_optimizer.validation.folders import compare_folders
     from digitalmodel_optimizer.validation.outcome import Outcome
     from digitalmodel_optimizer.validation.runs import NotComparedError, run_both
@@ -119,7 +121,9 @@ def _batch(
     with working_folder(keep) as work, telling(console) as say:
         runs = run_both(Path(config), arguments, work, sample, say)
         say("comparing the outputs")
-        files = tuple(compare_folders(runs.left, runs.right, _own_outputs(), settings=True))
+        files = tuple(
+            compare_folders(runs.left, runs.right, installed_own_outputs(), settings=True)
+        )
     if not files:
         raise NotComparedError(f"{config} wrote no files, so nothing was compared")
     return Outcome(
@@ -130,13 +134,6 @@ def _batch(
         seed=None if sample is None else sample.seed,
         seconds={"host": runs.host.process_s, "plugins": runs.plugins.process_s},
     )
-
-
-def _own_outputs() -> list[str]:
-    """Patterns of what the installed plugins write of their own accord."""
-    from digitalmodel_optimizer.commands.installed import look_at_plugins
-
-    return [pattern for item in look_at_plugins() for pattern in item.declared.own_outputs]
 
 
 def _show(console: Console, outcome: Outcome) -> None:

@@ -42,7 +42,7 @@ class CsvFile:
                 yield reader.line_num, cells + [""] * (len(self.names) - len(cells))
 
     def keys(self, labels: Sequence[str]) -> list[tuple[str, int]]:
-        """The label of each row, and the how manieth of that label it is."""
+        """The label of each row with its occurrence number, from 1."""
         seen: dict[str, int] = {}
         keys = []
         for _, cells in self.rows():

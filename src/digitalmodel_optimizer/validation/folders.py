@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import fnmatch
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -70,23 +69,20 @@ def compare_folders(
         ``right`` only is no difference.
     :param settings: whether the plugins' settings in a saved configuration have to be equal.
     """
-    for item in compare_outputs(left, right, frozenset(), settings=settings):
+    compared = compare_outputs(left, right, frozenset(), settings=settings, own_outputs=own_outputs)
+    for item in compared:
         if not PurePosixPath(item.name).parts[0].startswith(FOLDER_PREFIX):
-            yield _file(left, right, item, own_outputs, settings=settings)
+            yield _file(left, right, item, settings=settings)
 
 
-def _file(
-    left: Path, right: Path, item: Comparison, own_outputs: Sequence[str], *, settings: bool
-) -> FileComparison:
+def _file(left: Path, right: Path, item: Comparison, *, settings: bool) -> FileComparison:
     name = item.name
+    if not (left / name).is_file():
+        return FileComparison(name, State.PLUGINS_OWN if item.same else State.EXTRA)
     if item.same:
         return FileComparison(name, State.EQUAL, item.why)
     if not (right / name).is_file():
         return FileComparison(name, State.MISSING)
-    if not (left / name).is_file():
-        base = PurePosixPath(name).name
-        own = any(fnmatch.fnmatchcase(base, pattern) for pattern in own_outputs)
-        return FileComparison(name, State.PLUGINS_OWN if own else State.EXTRA)
     if name.lower().endswith(".csv"):
         try:
             table = compare_tables(left / name, right / name)
