@@ -127,9 +127,16 @@ def _run(prepared: _Prepared, worker: Worker, engine: Any, cfg: Any) -> BatchRep
         work_in_this_process(batch.identifier, worker)
         carried = CarriedState(cfg, batch.files, apart=prepared.apart)
         with (
-            worker.seams,
+            contextlib.closing(worker.seams) as seams,
             BatchRun(
-                batch, manager, settings, staging, process_file, carried, _check(prepared, worker)
+                batch,
+                manager,
+                settings,
+                staging,
+                process_file,
+                carried,
+                seams.put_in_place,
+                _check(prepared, worker),
             ) as run,
         ):
             report = run.run()
@@ -140,6 +147,7 @@ def _run(prepared: _Prepared, worker: Worker, engine: Any, cfg: Any) -> BatchRep
             elif not keep_staging:
                 end = os.path.join(staging.folder, "end")
                 try:
+                    seams.put_in_place()
                     save_merged(worker.host, engine, cfg, report.results, end, apart=prepared.apart)
                 except Exception as error:  # what became of the files is worth telling first
                     fault = error
@@ -176,7 +184,7 @@ def _check(prepared: _Prepared, worker: Worker) -> SampleCheck | None:
     if settings.verify != "sample" or not prepared.batch.files:
         return None
     number, apart = settings.verify_files, prepared.apart
-    return SampleCheck(prepared.batch, worker.host, prepared.shared, number, apart=apart)
+    return SampleCheck(prepared.batch, worker, prepared.shared, number, apart=apart)
 
 
 def _with_verdicts(report: BatchReport, answers: Sequence[tuple[str, Any]]) -> BatchReport:

@@ -15,9 +15,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from digitalmodel_optimizer.batch.own_loop import tables_folder
 from digitalmodel_optimizer.batch.private import remove_tree
+from digitalmodel_optimizer.batch.worker import Worker
 from digitalmodel_optimizer.file.attempts import attempt_folder
 from digitalmodel_optimizer.file.unit import BatchFiles
-from digitalmodel_optimizer.host.modules import Host
 from digitalmodel_optimizer.plugin import (
     Batch,
     FileResult,
@@ -37,14 +37,15 @@ _NAME = "verify-sample"
 class SampleCheck:
     """The sample of one batch.
 
+    :param worker: the parent's, whose host saves the summaries.
     :param apart: the host would have worked on each file in a process of its own, so that its loop
         over one file knows nothing of those before.
     """
 
     def __init__(
-        self, batch: Batch, host: Host, shared: BatchFiles, number: int, *, apart: bool = False
+        self, batch: Batch, worker: Worker, shared: BatchFiles, number: int, *, apart: bool = False
     ) -> None:
-        self.host = host
+        self.worker = worker
         self.shared = shared
         self.apart = apart
         self.done = False
@@ -113,8 +114,10 @@ class SampleCheck:
         remove_tree(folder)
         os.makedirs(folder)
         cfg = self.shared.cfg_of([result.file for result in results], folder)
-        engine = self.host.post_process_class()
-        save_merged(self.host, engine, cfg, results, f"{folder}-staged", apart=self.apart)
+        host = self.worker.host
+        engine = host.post_process_class()
+        self.worker.seams.put_in_place()
+        save_merged(host, engine, cfg, results, f"{folder}-staged", apart=self.apart)
         finals = [output.final for result in results for output in result.outputs]
         series = {os.path.relpath(path, self.shared.results_folder): path for path in finals}
         return _tables_below(folder) | series
