@@ -62,6 +62,7 @@ class BatchLoop:
     :param state_for: what a file has to start from.
     :param processed: told of each file that has been processed, before the next one starts.
     :param take: moves a file's outputs into place; its final result.
+    :param checked: told what came of a task in which the host's own loop runs.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class BatchLoop:
         processed: Callable[[FileResult], None],
         take: Callable[[FileResult], FileResult],
         decide: Callable[[str], None],
+        checked: Callable[[FileResult], None] = lambda _: None,
     ) -> None:
         self.scheduler = scheduler
         self.executor = executor
@@ -88,6 +90,7 @@ class BatchLoop:
         self._processed = processed
         self._take = take
         self._decide = decide
+        self._checked = checked
         self._tasks: dict[int, FileTask] = {}
         self._replan: Callable[[], None] | None = None
         self._replan_at_s = math.inf
@@ -132,6 +135,9 @@ class BatchLoop:
     def _start(self, now_s: float) -> None:
         for task in self.scheduler.start(now_s):
             self._tasks[task.file.index] = task
+            if task.own_loop:
+                self._of_executor(self.executor.submit, task)
+                continue
             self._of_executor(self.executor.submit, replace(task, state=self._state_for(task.file)))
             self.tracker.started(task.file)
 
@@ -153,6 +159,9 @@ class BatchLoop:
                 raise self.manager.invalid_return("optimizer_file_failed", action, expected)
             if action is not None and self._follow(action, task, result.error.kind, now_s):
                 return None
+        if task.own_loop:
+            self._checked(result)
+            return None
         self._processed(result)
         return result
 
@@ -208,7 +217,8 @@ class BatchLoop:
                 "asks for one more"
             )
             return False
-        self.tracker.interrupted(task.file)
+        if not task.own_loop:
+            self.tracker.interrupted(task.file)
         return True
 
     def _finish(self, results: Sequence[FileResult]) -> None:

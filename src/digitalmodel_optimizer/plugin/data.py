@@ -109,7 +109,9 @@ class FileTask:
 
     ``state`` is what earlier files left behind in the host's configuration, as the host's own loop
     would have it; opaque to plugins. ``isolated``: the file has ended a process before, so it must
-    not run where it can take others along.
+    not run where it can take others along. ``own_loop``: in place of ``file``, which then stands
+    for them, the host's own loop runs over each of these lists of files, in a process without
+    plugins, and the core compares its tables (``verify: sample``).
     """
 
     file: SimulationFile
@@ -117,6 +119,7 @@ class FileTask:
     attempt: int = 1
     state: Any = None
     isolated: bool = False
+    own_loop: tuple[tuple[SimulationFile, ...], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from digitalmodel_optimizer.plugin.options import PluginOptions, Settings
     from digitalmodel_optimizer.plugin.results import (
         BatchReport,
+        BatchVerdict,
         FileError,
         FileResult,
         KeptResults,
@@ -287,10 +288,14 @@ def optimizer_file_failed(
 
 
 @hookspec
-def optimizer_batch_finished(batch: Batch, report: BatchReport, settings: Settings) -> None:
+def optimizer_batch_finished(
+    batch: Batch, report: BatchReport, settings: Settings
+) -> BatchVerdict | None:
     """A batch has ended, outputs are in place (or the batch was interrupted).
 
     Called: in the parent, once per batch; every plugin.
+    Returns: nothing, or a :class:`BatchVerdict`: sentences for the report, and whether the command
+    fails.
     Example: ``print(f"{report.elapsed_s:.1f} s, {len(report.failed)} failed")``
     Added in 0.1.
     """
