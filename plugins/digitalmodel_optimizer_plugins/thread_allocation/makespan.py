@@ -57,9 +57,7 @@ def makespan_of_equal_s(files: int, file_s: float, begins_s: Sequence[float]) ->
     return max([*further_s, *(end_s for end_s, number in zip(ends_s, done, strict=True) if number)])
 
 
-def begins_s_of(
-    workers: int, ready: int, starting: int, start_s: float, cpus: int
-) -> list[float]:
+def begins_s_of(workers: int, ready: int, starting: int, start_s: float, cpus: int) -> list[float]:
     """When each of ``workers`` begins, in seconds from now.
 
     ``ready`` of them need no start any more, but for the ``starting`` of these, which are half way

@@ -20,7 +20,7 @@ from digitalmodel_optimizer_plugins.thread_allocation.makespan import (
 
 # Clocks of CPU time are no finer: workers that seem to compute all the time may wait this share.
 LEAST_WAIT = 0.05
-# With just as many workers as could keep a disk busy it idles while all of them happen to compute.
+# Workers do not take turns: a disk that just as many could keep busy idles while they compute.
 SLACK = 2
 # Available memory below so many times the reserve is a reason not to start more.
 CALM_MEMORY = 1.25
@@ -56,7 +56,9 @@ class Raiser:
         ):
             return None
         observed = progress.observed_files
-        raised = self._soonest(progress, min(self.max_workers, useful_workers(observed, busy)), cpus)
+        raised = self._soonest(
+            progress, min(self.max_workers, useful_workers(observed, busy)), cpus
+        )
         if raised <= limit:
             return None
         self._limit = raised
@@ -100,13 +102,14 @@ class Raiser:
 
 
 def useful_workers(files: int, busy_cores: float) -> int:
-    """The most workers that a batch can have a use for, of which so many keep cores busy.
+    """The most workers that may be of use to a batch, of which ``files`` at work keep so many cores
+    busy.
 
-    What they do not compute they wait for something that all share, a disk for example. At worst
-    for them, at best for others, each wait is that of all ``files`` at once: what one file takes of
-    it is then its wait divided by their number, and the shared thing is busy all the time as soon
-    as there are 1 + files x (time that a file computes / time that it waits) of them, if they take
-    turns; some more, since they do not.
+    What they do not compute they wait for something that all share, a disk for example. Each such
+    wait is at most that of all ``files`` at once; what one of them takes is then its wait divided
+    by their number, and ``enough`` workers that take turns keep the disk busy all the time. Where
+    those at work are enough already, no more are of use.
     """
     share = min(1.0, busy_cores / files)
-    return int(SLACK * (1 + files * share / max(LEAST_WAIT, 1 - share)))
+    enough = 1 + files * share / max(LEAST_WAIT, 1 - share)
+    return int(SLACK * enough) if enough > files else files

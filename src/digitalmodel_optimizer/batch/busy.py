@@ -29,10 +29,6 @@ class BusyWorkers:
         self._before: Usage | None = None
 
     @property
-    def began(self) -> bool:
-        return self._before is not None
-
-    @property
     def since_s(self) -> float:
         """When the last look was; 0 before the first."""
         return 0.0 if self._before is None else self._before.at_s
