@@ -263,7 +263,8 @@ def optimizer_file_finished(result: FileResult, settings: Settings) -> None:
 def optimizer_adjust(progress: Progress, machine: Machine, settings: Settings) -> Adjustment | None:
     """Change the number of workers while a batch runs.
 
-    Called: in the parent, about twice a second. firstresult.
+    Called: in the parent, about twice a second, and up to four times in a batch's first two
+    seconds. firstresult.
     ``machine``: measured anew at each call. ``progress.workers_limit``: the limit in force; what
     goes beyond the schedule's ``max_workers`` has no effect.
     Returns: an :class:`Adjustment`, or None to leave the limit. Running files are never
