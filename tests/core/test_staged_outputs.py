@@ -278,6 +278,7 @@ def test_what_a_plugin_sends_from_worker_to_parent_is_kept(tmp_path: Path) -> No
     staging.finish(replace(result(tmp_path, 0, "a.csv", "one"), data=sent))
     (kept,) = staging.noted([file(tmp_path, 0)]).values()
     assert kept.data == sent
+    staging.remove()
 
 
 def test_attempts_are_dropped_and_notes_kept(tmp_path: Path) -> None:

@@ -14,7 +14,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from digitalmodel_optimizer.batch.own_loop import tables_folder
-from digitalmodel_optimizer.plugin.private import remove_tree
 from digitalmodel_optimizer.batch.worker import Worker
 from digitalmodel_optimizer.file.attempts import attempt_folder
 from digitalmodel_optimizer.file.unit import BatchFiles
@@ -25,6 +24,7 @@ from digitalmodel_optimizer.plugin import (
     SimulationFile,
     VerificationError,
 )
+from digitalmodel_optimizer.plugin.private import remove_tree
 from digitalmodel_optimizer.report.format import count
 from digitalmodel_optimizer.tables.csv_file import NotATableError
 from digitalmodel_optimizer.tables.differences import compare_tables
