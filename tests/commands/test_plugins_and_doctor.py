@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from digitalmodel_optimizer.commands import machine_checks
 from digitalmodel_optimizer.demo.study import DM_FSTS, write_configuration
 from digitalmodel_optimizer.plugin.manager import BUILT_IN
 
@@ -105,6 +106,14 @@ def test_doctor_says_what_bounds_the_cpus(dmo: Dmo) -> None:
     done = dmo("doctor", "--json", SLURM_CPUS_PER_TASK="1")
     found = {item["name"]: item["found"] for item in json.loads(done.stdout)}
     assert found["cores"] == "1 logical CPU for this process (SLURM_CPUS_PER_TASK)"
+
+
+def test_doctor_lists_no_backend_that_joblib_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine_checks, "_OPTIONAL_BACKENDS", ("json", "no_such_library"))
+    found = machine_checks.check_backends().found
+    assert found.startswith("serial, threading, loky, hybrid (joblib ")
+    assert "json is installed but cannot be used: Invalid backend: json" in found
+    assert "no_such_library" not in found
 
 
 def test_doctor_says_what_would_stop_a_run(dmo: Dmo, tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ class Hooks:
 def nothing_is_left() -> Iterator[None]:
     before = pandas.DataFrame.to_csv
     yield
-    assert Seams._entered is None
+    assert Seams._in_place is None
     assert pandas.DataFrame.to_csv is before
 
 
@@ -70,35 +70,40 @@ def load(hooks: Hooks, of: Host) -> None:
         of.utilities.get_model_and_metadata("a.sim")
 
 
+def in_place(of: Host) -> Seams:
+    seams = Seams(of)
+    seams.put_in_place()
+    return seams
+
+
 def test_a_process_that_serves_several_batches_asks_the_plugins_once_a_file() -> None:
     of = host()
     before = state(of)
-    several = [Seams(of).__enter__() for _ in range(3)]
+    several = [in_place(of) for _ in range(3)]
     hooks = Hooks()
     load(hooks, of)
     assert hooks.loads == 1
     for seams in several:  # the first two have nothing left to undo
-        seams.__exit__(None, None, None)
+        seams.close()
     assert state(of) == before
 
 
 def test_an_earlier_batchs_seams_do_not_take_away_the_later_ones() -> None:
     of = host()
-    earlier, later = Seams(of).__enter__(), Seams(of).__enter__()
-    earlier.__exit__(None, None, None)
+    earlier, later = in_place(of), in_place(of)
+    earlier.close()
     hooks = Hooks()
     load(hooks, of)
     assert hooks.loads == 1
-    later.__exit__(None, None, None)
+    later.close()
 
 
-def test_entering_that_fails_half_way_leaves_nothing_replaced() -> None:
+def test_putting_in_place_that_fails_half_way_leaves_nothing_replaced() -> None:
     layout = Layout("test", "", "", "", growing_tables=("no_such_module_of_the_host",))
     of = host(layout)
     before = state(of)
     with pytest.raises(ModuleNotFoundError):
-        Seams(of).__enter__()
+        in_place(of)
     assert state(of) == before
     assert "no_such_module_of_the_host" not in sys.modules
-    with Seams(host()):
-        pass
+    in_place(host()).close()

@@ -16,7 +16,6 @@ import pytest
 from digitalmodel_optimizer.file import messages
 from digitalmodel_optimizer.file.failures import describe, described_by, kind_of
 from digitalmodel_optimizer.file.messages import Message, catching, joined, say
-from digitalmodel_optimizer.host import lean_imports
 from digitalmodel_optimizer.plugin import ErrorKind
 from digitalmodel_optimizer.tables.staged import StagedTables
 
@@ -74,38 +73,6 @@ def test_what_was_caught_is_said_as_if_it_had_been_said_here(
     assert captured.out == "printed {} %s\n"
     assert "complained\n" in captured.err
     assert caplog.record_tuples == [("some.module", logging.WARNING, "100 % {logged}")]
-
-
-@pytest.fixture
-def heavy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A module that must not be imported before it is used."""
-    name = "heavy_module_for_a_test"
-    (tmp_path / f"{name}.py").write_text("VALUE = 42\ndef double(x): return 2 * x\n")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
-    monkeypatch.delitem(sys.modules, name, raising=False)
-    return name
-
-
-def test_a_placeholder_imports_the_real_module_when_a_name_is_used(
-    heavy: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    lean_imports.leave_out([heavy])
-    space: dict[str, object] = {}
-    exec(f"from {heavy} import double", space)
-    assert not hasattr(sys.modules[heavy], "__file__")
-    double = space["double"]
-    assert callable(double)
-    assert double(4) == 8
-    assert hasattr(sys.modules[heavy], "__file__")
-    monkeypatch.delitem(sys.modules, heavy)
-
-
-def test_a_module_that_is_loaded_already_stays(heavy: str) -> None:
-    __import__(heavy)
-    before = len(sys.meta_path)
-    lean_imports.leave_out([heavy])
-    assert len(sys.meta_path) == before
 
 
 class NativeError(Exception):

@@ -21,10 +21,19 @@ Files = dict[str, bytes]
 
 
 def environment(**changes: str) -> dict[str, str]:
-    """This process's environment without anything of the project's, and with ``changes``."""
-    ours = ("DIGITALMODEL_OPTIMIZER", "SIMULATED_ORCAFLEX", "PYTEST_", "COVERAGE")
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(ours)}
-    return {**kept, "PYTHONDONTWRITEBYTECODE": "1", **changes}
+    """This process's environment without anything of the project's, and with ``changes``.
+
+    The first host to start leaves its bytecode for all others: compiling it takes seconds.
+    """
+    left_out = (
+        "DIGITALMODEL_OPTIMIZER",
+        "SIMULATED_ORCAFLEX",
+        "PYTEST_",
+        "COVERAGE",
+        "PYTHONDONTWRITEBYTECODE",
+    )
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(left_out)}
+    return {**kept, **changes}
 
 
 @dataclass(frozen=True)

@@ -124,8 +124,10 @@ def _run(prepared: _Prepared, worker: Worker, engine: Any, cfg: Any) -> BatchRep
         work_in_this_process(batch.identifier, worker)
         carried = CarriedState(cfg, batch.files, apart=prepared.apart)
         with (
-            worker.seams,
-            BatchRun(batch, manager, settings, staging, process_file, carried) as run,
+            contextlib.closing(worker.seams) as seams,
+            BatchRun(
+                batch, manager, settings, staging, process_file, carried, seams.put_in_place
+            ) as run,
         ):
             report = run.run()
             fault: Exception | None = run.outcome.fault
@@ -133,6 +135,7 @@ def _run(prepared: _Prepared, worker: Worker, engine: Any, cfg: Any) -> BatchRep
             if not keep_staging:
                 end = os.path.join(staging.folder, "end")
                 try:
+                    seams.put_in_place()
                     save_merged(worker.host, engine, cfg, report.results, end, apart=prepared.apart)
                 except Exception as error:  # what became of the files is worth telling first
                     fault = error

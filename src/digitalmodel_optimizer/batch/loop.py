@@ -45,12 +45,14 @@ class Surroundings:
 
     ``clock``: seconds since the batch began. ``usage``: memory in MB and CPU seconds of this
     process and of workers by their process ids, or of all descendants (None). ``machine``: measured
-    anew. ``sample_s``: seconds from one look at them to the next.
+    anew. ``meanwhile``: work for the parent while the first files are on their way. ``sample_s``:
+    seconds from one look at usage and machine to the next.
     """
 
     clock: Callable[[], float]
     usage: Callable[[Sequence[int] | None], tuple[float, float]]
     machine: Callable[[], Machine]
+    meanwhile: Callable[[], None] = lambda: None
     sample_s: float = SAMPLE_S
 
 
@@ -102,6 +104,9 @@ class BatchLoop:
 
     def run(self) -> None:
         """Until every file is done, or those that run when the scheduler was stopped."""
+        self._start(self.around.clock())
+        self._tell()
+        self.around.meanwhile()
         while not self.scheduler.done:
             now_s = self.around.clock()
             if now_s >= self._replan_at_s:

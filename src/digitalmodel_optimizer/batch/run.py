@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from types import TracebackType
 
@@ -47,6 +47,7 @@ class BatchRun:
 
     :param process_file: processes one file, here or in a worker that it is sent to.
     :param carried: what each file has to start from, so that the answers are the host's.
+    :param meanwhile: prepares the end of the batch, when the first files have been started.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class BatchRun:
         staging: Staging,
         process_file: ProcessFile,
         carried: CarriedState,
+        meanwhile: Callable[[], None],
     ) -> None:
         self.batch = batch
         self.manager = manager
@@ -74,7 +76,7 @@ class BatchRun:
             settings,
             process_file,
             self._tracker,
-            Surroundings(self._clock, tree_usage, measure_machine),
+            Surroundings(self._clock, tree_usage, measure_machine, meanwhile),
             Caller(
                 state_for=carried.state_for,
                 processed=carried.finished,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import importlib
 import os
 import pickle
 import threading
@@ -70,7 +71,7 @@ class EngineDefaults:
 
 
 class Worker:
-    """A host with its seams in place and the plugins around them; works on many threads."""
+    """A host with its seams and the plugins around them; works on many threads."""
 
     def __init__(
         self,
@@ -169,6 +170,7 @@ class ProcessOneFile:
     def __call__(self, task: FileTask) -> FileResult:
         worker = self._worker()
         if _this_process.own:
+            worker.seams.put_in_place()
             return worker.process(task)
         with catching() as messages:
             result = worker.process(task)
@@ -197,7 +199,7 @@ def leave_batch() -> None:
     """Take this process out of the batch that it has worked on, with the seams of it."""
     this = _this_process
     if this.worker is not None and not this.own:
-        this.worker.seams.__exit__(None, None, None)
+        this.worker.seams.close()
     this.identifier, this.worker, this.own = "", None, False
 
 
@@ -220,10 +222,12 @@ class PrepareWorker:
 
 def _import_lean(layout: Layout) -> Host:
     from digitalmodel_optimizer import watcher
-    from digitalmodel_optimizer.host.lean_imports import leave_out
+    from digitalmodel_optimizer.host.lean_imports import defer_imports
 
     watcher.stop_watching()
-    leave_out(layout.unused_imports)
+    defer_imports(layout.packages, layout.loud)
+    for name in layout.file_imports:
+        importlib.import_module(name)
     return import_host(layout)
 
 
@@ -238,7 +242,7 @@ def _start_worker_process(facts: BatchFacts) -> Worker:
         trace=facts.settings.trace,
     )
     worker = Worker(host, manager, defaults, facts.settings, facts.shared)
-    worker.seams.__enter__()
+    worker.seams.put_in_place()
     catch_in_this_process(facts.logging_level)
     manager.tell("optimizer_worker_started", settings=facts.settings)
     worker.start_faults = tuple(str(fault) for fault in manager.faults)

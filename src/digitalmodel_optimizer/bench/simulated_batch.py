@@ -247,7 +247,7 @@ def simulate(
             clock,
             lambda _: (used_mb(), simulated.busy_s),
             measure,
-            SAMPLE_S if adjusted else math.inf,
+            sample_s=SAMPLE_S if adjusted else math.inf,
         ),
         Caller(lambda _: None, lambda _: None, keep, decisions.append, results),
     )

@@ -66,8 +66,27 @@ def _allocation_options(
 
 
 def check_backends() -> Check:
+    """The backends that files can run on; a cluster library only where joblib takes it."""
     import joblib
 
-    names = ["serial", "threading", "loky", "hybrid"]
-    names += [name for name in _OPTIONAL_BACKENDS if importlib.util.find_spec(name) is not None]
-    return Check("backends", OK, f"{', '.join(names)} (joblib {joblib.__version__})")
+    names, refused = ["serial", "threading", "loky", "hybrid"], []
+    for name in _OPTIONAL_BACKENDS:
+        if importlib.util.find_spec(name) is not None:
+            reason = _why_refused(name)
+            if reason is None:
+                names.append(name)
+            else:
+                refused.append(f"{name} is installed but cannot be used: {reason}")
+    found = f"{', '.join(names)} (joblib {joblib.__version__})"
+    return Check("backends", OK, "; ".join((found, *refused)))
+
+
+def _why_refused(backend: str) -> str | None:
+    """Why a batch with ``backend`` would be refused, in joblib's words; None if it would run."""
+    from joblib import Parallel
+
+    try:
+        Parallel(n_jobs=2, backend=backend)
+    except (ValueError, ImportError) as error:
+        return " ".join(str(error).split())
+    return None

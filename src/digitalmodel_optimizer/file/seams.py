@@ -1,7 +1,7 @@
 """The few places at which we stand in the engine; each passes through outside of a batch.
 
-All replacements are put in place together, for as long as a batch runs in this process, and taken
-away together. On a thread that works on no file of a batch they are the originals.
+All replacements are put in place together, when a batch first needs them in this process, and
+taken away together. On a thread that works on no file of a batch they are the originals.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import wrapt
@@ -38,14 +37,14 @@ Replacement = Callable[[Any], Any]
 
 
 class Seams:
-    """A context manager: inside, the engine's seams lead to the file of the calling thread.
+    """While they are in place, the engine's seams lead to the file of the calling thread.
 
-    There is one set of seams in a process: entering one leaves the one before it, which then has
-    nothing left to undo. If entering fails, nothing is left replaced.
+    There is one set of seams in a process: putting one in place closes the one before it, which
+    then has nothing left to undo. If that fails, nothing is left replaced.
     """
 
     _lock = threading.Lock()
-    _entered: Seams | None = None
+    _in_place: Seams | None = None
 
     def __init__(self, host: Host) -> None:
         self.host = host
@@ -56,16 +55,25 @@ class Seams:
             objects, model_dict, column
         )
 
-    def __enter__(self) -> Seams:
+    def put_in_place(self) -> None:
+        """Replace, unless that is done; from any thread."""
         with Seams._lock:
-            if Seams._entered is not None:
-                Seams._entered._undo.close()
-            Seams._entered = None
+            if Seams._in_place is self:
+                return
+            if Seams._in_place is not None:
+                Seams._in_place._undo.close()
+            Seams._in_place = None
             with self._undo:
                 self._replace_all()
                 self._undo = self._undo.pop_all()
-            Seams._entered = self
-        return self
+            Seams._in_place = self
+
+    def close(self) -> None:
+        """Put back what was replaced, if anything was."""
+        with Seams._lock:
+            self._undo.close()
+            if Seams._in_place is self:
+                Seams._in_place = None
 
     def _replace_all(self) -> None:
         import pandas
@@ -98,17 +106,6 @@ class Seams:
             self._replace(host.opp, host.layout.file_function, _file_function)
         if hasattr(host.opp, host.layout.display):
             self._replace(host.opp, host.layout.display, _Display)
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        with Seams._lock:
-            self._undo.close()
-            if Seams._entered is self:
-                Seams._entered = None
 
     def _replace(self, owner: Any, name: str, replacement: Replacement) -> None:
         saved = vars(owner).get(name, _ABSENT)

@@ -13,8 +13,9 @@ class Layout:
 
     Modules are given by full name. ``opp`` holds the post-process class and, as module
     attributes, the engine's own helpers (``utilities``, ``summary``, ``linked``).
-    ``unused_imports`` are modules that the post-process path imports and never uses; a worker
-    does without them until somebody asks (their import is half of a worker's start).
+    ``packages`` are the host's own, whose imports may wait (:mod:`~..host.lean_imports`), ``loud``
+    those of their modules that print while they are imported, or import one that does.
+    ``file_imports`` are what each file needs all the same, so that a worker has it beforehand.
     ``row_tables`` are modules that fill a table a column at a time
     (:mod:`~digitalmodel_optimizer.tables.row_tables`). ``noted_tables`` are functions of
     ``utilities`` that make a table of all files, ``growing_tables`` modules that let a table grow
@@ -45,7 +46,9 @@ class Layout:
     pool_decision: str = "should_use_parallel"
     display: str = "OutputController"
     global_switches: tuple[str, ...] = ("PandasChainedAssignent",)
-    unused_imports: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ("digitalmodel", "assetutilities")
+    loud: tuple[str, ...] = ()
+    file_imports: tuple[str, ...] = ("pandas",)
     row_tables: tuple[str, ...] = ()
     noted_tables: tuple[str, ...] = ("get_load_matrix_with_filenames",)
     growing_tables: tuple[str, ...] = ("assetutilities.modules.data_exploration.data_exploration",)
@@ -65,9 +68,10 @@ RELEASED = Layout(
         "digitalmodel.modules.orcaflex.opp_summary",
         "digitalmodel.modules.orcaflex.opp_time_series",
     ),
-    unused_imports=(
-        "digitalmodel.modules.time_series.time_series_components",
-        "digitalmodel.common.ETL_components",
+    loud=(
+        "digitalmodel.modules.orcaflex.orcaflex",
+        "digitalmodel.modules.orcaflex.orcaflex_analysis",
+        "digitalmodel.modules.orcaflex.mooring",
     ),
 )
 
@@ -83,14 +87,11 @@ SOURCE_TREE = Layout(
     ),
     stream_switches=("digitalmodel.solvers.orcaflex.orcaflex_utilities",),
     returns_cfg=True,
-    unused_imports=(
-        "digitalmodel.infrastructure.utils.ETL_components",
-        "digitalmodel.signal_processing.signal_analysis.core.rainflow",
-        "digitalmodel.signal_processing.signal_analysis.core.spectral",
-        "digitalmodel.signal_processing.signal_analysis.core.timeseries",
-        "digitalmodel.solvers.orcaflex.run_to_sim",
-        "digitalmodel.solvers.orcaflex.template_generator",
-        "digitalmodel.solvers.orcaflex.universal",
+    loud=(
+        "digitalmodel.solvers.orcaflex.orcaflex",
+        "digitalmodel.solvers.orcaflex.orcaflex_analysis",
+        "digitalmodel.solvers.orcaflex.mooring",
+        "digitalmodel.solvers.orcaflex.all_vars",
     ),
 )
 

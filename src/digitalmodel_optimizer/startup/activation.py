@@ -19,6 +19,7 @@ from digitalmodel_optimizer.config.configuration import Configuration
 from digitalmodel_optimizer.config.settings import is_enabled
 from digitalmodel_optimizer.host.current import current
 from digitalmodel_optimizer.host.layouts import LAYOUTS, Layout, find_layout, host_version
+from digitalmodel_optimizer.host.lean_imports import defer_imports
 from digitalmodel_optimizer.host.modules import import_host
 from digitalmodel_optimizer.plugin import BatchReport, FilesFailedError, OptimizerError
 from digitalmodel_optimizer.report.warning_lines import print_warnings_in_a_line
@@ -62,6 +63,7 @@ def wrap_entrances() -> None:
         configuration = host_configuration()
         if configuration is not None:  # and enabled
             replace_missing()
+            defer_imports(layout.packages, layout.loud)
             _prewarm(layout, configuration)
     wrapt.register_post_import_hook(_wrapper_for(layout), layout.opp)
     wrapt.register_post_import_hook(_wrap_engine, layout.engine)
