@@ -105,8 +105,8 @@ class Reuse:
         return dict(Counter(self.reasons.values()).most_common())
 
     def decisions(self) -> list[str]:
-        if not self.results and not self.reasons:
-            return []
-        taken = f"{count(len(self.results), 'file')} unchanged, taken from the cache"
+        """What was taken and what was read, in a sentence for each reason."""
+        number = len(self.results)
+        taken = [f"{count(number, 'file')} unchanged, taken from the cache"] if number else []
         read = [f"{count(number, 'file')} read: {why}" for why, number in self.counted().items()]
-        return [taken, *read]
+        return [*taken, *read]
