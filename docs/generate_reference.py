@@ -25,7 +25,13 @@ from digitalmodel_optimizer_migration import RULES
 
 FOLDER = Path(__file__).parent / "reference"
 NOTE = "<!-- Written by docs/generate_reference.py; change the code that it describes instead. -->"
-KINDS = {bool: "`True` or `False`", int: "whole number", float: "number", str: "string"}
+KINDS = {
+    bool: "`True` or `False`",
+    int: "whole number",
+    float: "number",
+    str: "string",
+    dict: "mapping",
+}
 
 SETTINGS = """\
 # Settings
@@ -130,6 +136,7 @@ def takes(option: Option) -> str:
     """What values an option takes, in words."""
     if option.choices:
         said = ", ".join(f"`{choice}`" for choice in option.choices)
+        said = f"a list of {said}" if option.kind is list else said
     else:
         said = KINDS[option.kind]
     if option.minimum is not None and option.maximum is not None:
@@ -142,7 +149,7 @@ def takes(option: Option) -> str:
 
 
 def shown(default: Any) -> str:
-    return "empty" if default is None else f"`{default}`"
+    return "empty" if default is None or default in ((), {}) else f"`{default}`"
 
 
 def hooks_page() -> str:

@@ -3,21 +3,23 @@
 The engine asks for one column at a time. This plugin is told beforehand what will be asked and
 reads it with one ``OrcFxAPI.GetMultipleTimeHistories`` per period and one ``RangeGraph`` per
 variable and range. A request that OrcFxAPI refuses is left out and the rest is read; the engine
-then meets the error itself. Before a batch is believed, one of its columns is read in the engine's
-way and compared: where the two differ (models solved in the frequency domain, for one), nothing is
-answered.
+then meets the error itself. Before a batched read is believed, one of its columns (or all, if
+``orcaflex.parallel.verify`` says so) is read in the engine's way and compared: where the two differ
+(models solved in the frequency domain, for one), nothing is answered, and a warning tells.
 """
 
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Hashable, Sequence
+import threading
+from collections.abc import Callable, Generator, Hashable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from digitalmodel_optimizer.plugin import (
-    Option,
+    FileResult,
     PluginOptions,
     Request,
     RequestKind,
@@ -25,23 +27,24 @@ from digitalmodel_optimizer.plugin import (
     hookimpl,
 )
 
-NAME = "result-extraction"
 _LICENSING_ERROR = 25  # of OrcFxAPI's StatusCode
+_of_this_file = threading.local()
 
 
 @hookimpl
 def optimizer_options() -> PluginOptions:
-    return PluginOptions(
-        "Reads all columns of a model in few native calls.",
-        (
-            Option(
-                "verify",
-                bool,
-                True,
-                "Compare one column of each batched read with the engine's own way of reading.",
-            ),
-        ),
-    )
+    return PluginOptions("Reads all columns of a model in few native calls.")
+
+
+@hookimpl(wrapper=True)
+def optimizer_process_file() -> Generator[None, FileResult, FileResult]:
+    """Add the warnings on reads that were not believed."""
+    doubts: list[str] = []
+    _of_this_file.doubts = doubts
+    result = yield
+    if doubts and isinstance(result, FileResult):
+        return replace(result, warnings=(*result.warnings, *doubts))
+    return result
 
 
 @hookimpl
@@ -56,24 +59,26 @@ def optimizer_read_results(requests: Sequence[Request], settings: Settings) -> l
             answers[place] = _range_graph(request)
     for places in by_period.values():
         chosen = [requests[place] for place in places]
-        histories = read_time_histories(chosen, verify=settings.plugin(NAME).get("verify", True))
+        histories = _read_time_histories(chosen, settings.verify)
         for place, history in zip(places, histories, strict=True):
             answers[place] = history
     return answers
 
 
-def read_time_histories(requests: Sequence[Request], *, verify: bool) -> list[Any]:
+def _read_time_histories(requests: Sequence[Request], verify: str) -> list[Any]:
     """Time histories of one period, each a float64 array of samples, or None."""
-    if verify and len(requests) == 1 and _is_static(requests[0].period):
+    if verify != "off" and len(requests) == 1 and _is_static(requests[0].period):
         return [None]  # to verify it would cost as much as to let the engine ask
     valid = [place for place, request in enumerate(requests) if _names_a_variable(request)]
     columns = _read([requests[place] for place in valid])
     answers: list[Any] = [None] * len(requests)
     for place, column in zip(valid, columns, strict=True):
         answers[place] = column
-    if verify and not _agrees(requests, answers):
-        return [None] * len(requests)
-    return answers
+    doubt = None if verify == "off" else _doubt(requests, answers, every=verify == "all")
+    if doubt is None:
+        return answers
+    getattr(_of_this_file, "doubts", []).append(doubt)
+    return [None] * len(requests)
 
 
 def _read(requests: Sequence[Request]) -> list[Any]:
@@ -123,17 +128,45 @@ def _alone(request: Request) -> Any:
     )
 
 
-def _agrees(requests: Sequence[Request], answers: Sequence[Any]) -> bool:
-    """Whether the first column read at once equals the same column read alone, bit by bit.
+def _doubt(requests: Sequence[Request], answers: Sequence[Any], *, every: bool) -> str | None:
+    """Why what was read at once is not to be believed, as a sentence; None if nothing says so.
 
-    In the engine's way: a provider may have static results of another source than histories.
+    The first column, or every one, has to equal the same column read alone, bit by bit. In the
+    engine's way: a provider may have static results of another source than histories.
     """
-    place = next((i for i, answer in enumerate(answers) if answer is not None), None)
-    if place is None:
-        return True
-    if _is_static(requests[place].period):
-        return _same(_static_result(requests[place]), answers[place])
-    return len(requests) == 1 or _same(_alone(requests[place]), answers[place])
+    places = [place for place, answer in enumerate(answers) if answer is not None]
+    for place in places if every else places[:1]:
+        request = requests[place]
+        if _is_static(request.period):
+            alone = _static_result(request)
+        elif len(requests) == 1:  # it was read alone
+            continue
+        else:
+            alone = _alone(request)
+        if not _same(alone, answers[place]):
+            return _in_words(request, alone, answers[place])
+    return None
+
+
+def _in_words(request: Request, alone: Any, answer: Any) -> str:
+    name = _answer(lambda: request.model_object.name) or "an object"
+    return (
+        f"{name}, {request.variable}: read alone and read with other columns it differs "
+        f"({_where(alone, answer)}); the host reads each column of this period by itself"
+    )
+
+
+def _where(alone: Any, answer: Any) -> str:
+    """The first sample that differs, with both values, or what else does."""
+    kinds = f"{type(alone).__name__} and {type(answer).__name__}"
+    if not (isinstance(alone, np.ndarray) and isinstance(answer, np.ndarray)):
+        return kinds
+    if alone.shape != answer.shape:
+        return f"{len(alone)} and {len(answer)} samples"
+    if alone.dtype != answer.dtype:
+        return f"{alone.dtype} and {answer.dtype}"
+    sample = next(i for i in range(len(alone)) if alone[i].tobytes() != answer[i].tobytes())
+    return f"{alone[sample]} and {answer[sample]} at sample {sample}"
 
 
 def _same(alone: Any, answer: Any) -> bool:

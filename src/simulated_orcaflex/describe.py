@@ -117,6 +117,7 @@ class SimulationDescription:
     SimulationStoppedUnstable for an unfinished run; "InStaticState" has no samples at all.
     `size_mb` (decimal megabytes) is the exact size of the file: further columns are logged, which
     no result of an object names, and the rest is padding. `seed` makes the signals.
+    `creator_version` is the version of OrcaFlex that the file names; None is the library's own.
     """
 
     objects: tuple[ObjectDescription, ...] = ()
@@ -130,6 +131,7 @@ class SimulationDescription:
     seed: int = 1
     faults: Faults | None = None
     general_data: Mapping[str, DataValue] = field(default_factory=dict)
+    creator_version: str | None = None
 
     def __post_init__(self) -> None:
         if self.sample_interval_s <= 0:

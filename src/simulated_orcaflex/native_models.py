@@ -156,8 +156,8 @@ def get_binary_file_type(name: Any, file_type: Any) -> None:
 def get_file_creator_version(name: Any, buffer: Any) -> int:
     path = text(name) or ""
     with open_file(path) as stream:
-        read_head(stream, path)
-    return assign_text(buffer, VERSION)
+        header, _ = read_head(stream, path)
+    return assign_text(buffer, header.get("creator_version") or VERSION)
 
 
 @native("C_LoadSimulationW")

@@ -91,6 +91,8 @@ def _plan(description: SimulationDescription) -> _Plan:
         "wave_period_s": description.environment.wave_tp_s,
         "faults": description.faults.as_mapping() if description.faults else None,
     }
+    if description.creator_version is not None:
+        header["creator_version"] = description.creator_version
     return _Plan(header, parts, column)
 
 

@@ -16,7 +16,7 @@ from digitalmodel_optimizer.bench.configurations import ENGINE
 from digitalmodel_optimizer.bench.json_form import read_as
 from digitalmodel_optimizer.bench.results import SCHEMA, Result
 from digitalmodel_optimizer.bench.running import Bench
-from digitalmodel_optimizer.bench.users_files import inputs
+from digitalmodel_optimizer.bench.users_files import at_most, inputs
 from digitalmodel_optimizer.demo.study import DM_FSTS, write_configuration, write_files
 
 NAMES = ("a_one.sim", "a_two.sim", "b_one.sim", "b_two.sim")
@@ -82,7 +82,7 @@ def test_the_base_configuration_counts(project: Path) -> None:
 
 
 def test_a_part_of_the_files_is_evenly_taken(project: Path) -> None:
-    batch = users_batch(project / "dm_fsts.yml", None, 2)
+    batch = users_batch(project / "dm_fsts.yml", None, choose=at_most(2))
     assert [path.name for path in batch.files] == ["a_one.sim", "b_one.sim"]
     managed = batch.overrides["file_management"]
     assert managed["input_files"]["sim"] == [str(path) for path in batch.files]

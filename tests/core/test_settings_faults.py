@@ -93,6 +93,11 @@ def test_defaults_are_filled_in_and_given_values_kept() -> None:
     assert read_settings(block(read_block_mb=8), PLUGINS).read_block_mb == 8
 
 
+def test_yaml_reads_the_word_off_as_false() -> None:
+    assert read_settings(block(verify=False), PLUGINS).verify == "off"
+    assert read_settings(block(), PLUGINS).verify == "column"
+
+
 def test_a_plugin_is_blocked_by_name_in_the_file_or_the_environment(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -110,6 +115,16 @@ FAULTS = {
     "timeout_per_file: .inf": "takes a number of seconds, not inf",
     "use_processes: 1": "takes True or False, not 1",
     "read_block_mb: 0": "orcaflex.parallel.read_block_mb (line 3) is 0, below the least of 1",
+    "verify: some": (
+        "orcaflex.parallel.verify (line 3) takes one of off, column, all, sample, not 'some'"
+    ),
+    "verify: True": (
+        "orcaflex.parallel.verify (line 3) takes one of off, column, all, sample, not True"
+    ),
+    "plugins: {result-extraction: {verify: False}}": (
+        "orcaflex.parallel.plugins.result-extraction.verify (line 3) has moved to "
+        "orcaflex.parallel.verify"
+    ),
     "plugins: {result-extraction: {block_mb: 8}}": (
         "orcaflex.parallel.plugins.result-extraction.block_mb (line 3) has moved to "
         "orcaflex.parallel.read_block_mb"

@@ -272,6 +272,15 @@ def test_a_note_that_was_cut_off_costs_no_other(tmp_path: Path) -> None:
     resumed.remove()
 
 
+def test_what_a_plugin_sends_from_worker_to_parent_is_kept(tmp_path: Path) -> None:
+    staging = Staging(str(tmp_path), "abc")
+    sent = {"checks": {"nan": [("FST1, X", "gaps")], "stop_s": 20.0, "version": None}}
+    staging.finish(replace(result(tmp_path, 0, "a.csv", "one"), data=sent))
+    (kept,) = staging.noted([file(tmp_path, 0)]).values()
+    assert kept.data == sent
+    staging.remove()
+
+
 def test_attempts_are_dropped_and_notes_kept(tmp_path: Path) -> None:
     staging = Staging(str(tmp_path), "abc")
     finished = result(tmp_path, 0, "a.csv", "one")

@@ -70,10 +70,17 @@ def test_one_read_per_model_and_period_and_one_that_verifies_it(
     periods = 3  # [0, end], [2, 9] and the static state
     assert found.calls("C_GetMultipleTimeHistoriesW") == FILES * periods
     assert found.calls("C_GetTimeHistory2W") == FILES * periods
-    without = {"plugins": {"result-extraction": {"verify": False}}}
-    found = run(plugin_host, tmp_path, files, HISTORIES, OTHER_PERIOD, STATICS, **without)
+    found = run(plugin_host, tmp_path, files, HISTORIES, OTHER_PERIOD, STATICS, verify=False)
     assert found.calls("C_GetMultipleTimeHistoriesW") == FILES * periods
     assert found.calls("C_GetTimeHistory2W") == 0
+
+
+def test_all_columns_of_a_batched_read_are_verified_if_asked_for(
+    plugin_host: HostProcess, files: list[Path], tmp_path: Path
+) -> None:
+    found = run(plugin_host, tmp_path, files, HISTORIES, OTHER_PERIOD, STATICS, verify="all")
+    columns = 6 + 2 + 2  # variables over [0, end], over [2, 9], and statically
+    assert found.calls("C_GetTimeHistory2W") == FILES * columns
 
 
 def test_one_range_graph_per_variable_and_range(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,8 +92,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
         (root / "sim" / f"case_{number}.sim").write_text(json.dumps(content))
     known: dict[str, tuple[Files, Use, str]] = {}
 
-    def start(parallel: dict[str, Any] | None, *, fails: bool = False, **variables: str) -> Any:
-        key = json.dumps([parallel, fails, variables])
+    def start(parallel: dict[str, Any] | None, *, status: int = 0, **variables: str) -> Any:
+        key = json.dumps([parallel, status, variables])
         if key in known:
             return known[key]
         log = root / f"log-{len(known)}"
@@ -111,7 +112,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
                 **variables,
             },
         )
-        assert done.returncode == int(fails), done.stderr[-3000:]
+        assert done.returncode == status, done.stderr[-3000:]
         files = csv_files(read_tree(root / "results"))
         for name in files:
             (root / "results" / name).unlink()
@@ -152,4 +153,58 @@ def test_a_library_without_multiple_time_histories(run: Run) -> None:
     expected, _, _ = run(None)
     found, use, _ = run(backend("threading"), **without)
     assert first_difference(expected, found) is None
+    assert (use.alive, use.breaches) == (0, 0)
+
+
+LIES = {"OTHER_PROVIDER_LIES": "0.25"}
+
+
+def test_one_column_is_compared_by_default_and_the_others_are_believed(run: Run) -> None:
+    """What the two tests below are for."""
+    expected, _, _ = run(None)
+    found, _, _ = run(backend("loky"), **LIES)
+    assert first_difference(expected, found) is not None
+
+
+def test_all_columns_of_a_batched_read_are_compared(run: Run) -> None:
+    expected, _, _ = run(None)
+    found, use, said = run({**backend("loky"), "verify": "all"}, **LIES)
+    assert first_difference(expected, found) is None
+    told = re.search(
+        r"\w+, [\w ]+: read alone and read with other columns it differs \((\S+) and (\S+) at ",
+        " ".join(said.split()),
+    )
+    assert told is not None, said[-3000:]
+    assert float(told[2]) - float(told[1]) == pytest.approx(0.25)
+    assert (use.alive, use.breaches) == (0, 0)
+
+
+@pytest.mark.parametrize("name", ["loky", "threading"])
+def test_a_sample_that_differs_from_the_hosts_own_loop_stops_the_batch(run: Run, name: str) -> None:
+    found, _, said = run({**backend(name), "verify": "sample"}, status=2, **LIES)
+    (line,) = [line for line in said.splitlines() if "verify: sample: " in line][-1:]
+    assert re.search(r"\w+\.csv differs from the host's own loop: first difference: row", line)
+    assert "main.csv" not in {name.partition("_")[2] for name in found}, "a summary was saved"
+    values = re.search(r"column (\S+): (\S+) became (\S+) ", line)
+    assert values is not None, line
+    assert float(values[3]) - float(values[2]) == pytest.approx(0.25)
+
+
+def test_a_sample_that_is_equal_is_told_and_leaves_nothing_behind(run: Run) -> None:
+    expected, _, _ = run(None)
+    found, use, said = run({**backend("loky"), "verify": "sample", "verify_files": 2})
+    assert first_difference(expected, found) is None
+    assert "verify: sample: 2 files (case_" in said
+    assert (use.alive, use.breaches) == (0, 0)
+
+
+def test_checks_do_without_what_a_library_lacks(run: Run) -> None:
+    """This one cannot say which version made a file."""
+    expected, _, _ = run(None)
+    plugins = {"plugins": {"checks": {"enabled": True, "limits": {"x_max": {"max": 1e9}}}}}
+    found, use, said = run(plugins)
+    table = found.pop("dm_fsts.checks.csv").decode()
+    assert first_difference(expected, found) is None
+    assert table.count(",limit,pass,x_max,") == FILES
+    assert "limits: all 6 load cases pass" in " ".join(said.split())
     assert (use.alive, use.breaches) == (0, 0)

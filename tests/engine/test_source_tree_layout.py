@@ -98,6 +98,16 @@ def test_the_plugins_write_what_the_loop_writes_with_its_pool_and_without(
     assert "DISPLAY" not in done.stdout, "the engine's display ran beside ours"
 
 
+@pytest.mark.parametrize("pool", [POOL, NO_POOL], ids=["pool", "no pool"])
+def test_a_sample_is_compared_with_what_the_loop_gives_with_its_pool_and_without(
+    folder: Path, pool: dict[str, Any]
+) -> None:
+    done, _ = run(folder, pool, {**backend("loky"), "verify": "sample"})
+    said = " ".join(done.stderr.split())
+    assert "verify: sample: 3 files (case_" in said, said[-3000:]
+    assert "equal to the host's own loop" in said, said[-3000:]
+
+
 def test_its_own_pool_is_left_alone_when_we_are_not_enabled(folder: Path) -> None:
     plain, expected = run(folder, POOL, None, DIGITALMODEL_OPTIMIZER="off")
     for parallel in (None, {"enabled": False}):

@@ -2,29 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import re
-import sys
-
-_PYTHON = re.compile(r"python|pypy", re.IGNORECASE)
+from digitalmodel_optimizer.plugin.python_processes import why_no_python_processes
 
 
 def why_no_processes() -> str | None:
-    """Why not, as a sentence; None where they can be had.
-
-    A worker is another run of ``sys.executable``. Inside another program (OrcaFlex runs Python for
-    post-calculation actions) or in a frozen one that is no Python, and a worker would be another
-    run of that program.
-    """
-    if getattr(sys, "frozen", False):
-        return "this is a frozen program, which cannot start Python as a worker"
-    executable = sys.executable
-    if not executable or not os.path.isfile(executable):
-        return "this Python does not know its own executable"
-    if not _PYTHON.search(os.path.basename(os.path.realpath(executable))) and not _PYTHON.search(
-        os.path.basename(executable)
-    ):
-        return f"Python runs inside {executable}, which cannot be started as a worker"
+    """Why not, as a sentence; None where they can be had."""
+    obstacle = why_no_python_processes()
+    if obstacle is not None:
+        return obstacle
     try:
         import loky.backend  # noqa: F401
     except ImportError as error:

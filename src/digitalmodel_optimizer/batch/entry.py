@@ -7,6 +7,7 @@ import logging
 import os
 import pickle
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,6 +17,7 @@ from digitalmodel_optimizer.batch.loading import load_plugins
 from digitalmodel_optimizer.batch.prewarmed import prewarmed
 from digitalmodel_optimizer.batch.reuse import conditions_of
 from digitalmodel_optimizer.batch.run import BatchRun
+from digitalmodel_optimizer.batch.sample_check import SampleCheck
 from digitalmodel_optimizer.batch.staging import Staging, batch_identifier
 from digitalmodel_optimizer.batch.worker import (
     BatchFacts,
@@ -33,10 +35,12 @@ from digitalmodel_optimizer.host.own_pool import would_use_pool
 from digitalmodel_optimizer.plugin import (
     Batch,
     BatchReport,
+    BatchVerdict,
     OutputError,
     Settings,
     SettingsError,
     SimulationFile,
+    VerificationError,
 )
 from digitalmodel_optimizer.plugin.manager import Manager
 from digitalmodel_optimizer.report.error_logs import write_error_logs
@@ -120,19 +124,29 @@ def _run(prepared: _Prepared, worker: Worker, engine: Any, cfg: Any) -> BatchRep
     manager = worker.manager
     keep_staging = False
     try:
-        process_file = ProcessOneFile(batch.identifier, _facts(worker, prepared.shared))
+        facts = _facts(worker, prepared.shared)
+        process_file = ProcessOneFile(batch.identifier, facts, prepared.shared.staging)
         work_in_this_process(batch.identifier, worker)
         carried = CarriedState(cfg, batch.files, apart=prepared.apart)
         with (
             contextlib.closing(worker.seams) as seams,
             BatchRun(
-                batch, manager, settings, staging, process_file, carried, seams.put_in_place
+                batch,
+                manager,
+                settings,
+                staging,
+                process_file,
+                carried,
+                seams.put_in_place,
+                _check(prepared, worker),
             ) as run,
         ):
             report = run.run()
             fault: Exception | None = run.outcome.fault
             keep_staging = report.interrupted or fault is not None
-            if not keep_staging:
+            if isinstance(fault, VerificationError):
+                keep_staging = False  # what it has is not to be trusted
+            elif not keep_staging:
                 end = os.path.join(staging.folder, "end")
                 try:
                     seams.put_in_place()
@@ -141,7 +155,7 @@ def _run(prepared: _Prepared, worker: Worker, engine: Any, cfg: Any) -> BatchRep
                     fault = error
         if settings.save_error_reports:
             report = write_error_logs(report)
-        if settings.cache:
+        if settings.cache and not isinstance(fault, VerificationError):
             manager.tell(
                 "optimizer_keep_results",
                 batch=batch,
@@ -149,14 +163,18 @@ def _run(prepared: _Prepared, worker: Worker, engine: Any, cfg: Any) -> BatchRep
                 record=staging.record,
                 settings=settings,
             )
-        manager.tell("optimizer_batch_finished", batch=batch, report=report, settings=settings)
-        report = _with_faults(report, manager)
+        verdicts = manager.tell(
+            "optimizer_batch_finished", batch=batch, report=report, settings=settings
+        )
+        report = _with_faults(_with_verdicts(report, verdicts), manager)
         print_report(report)
         if fault is not None:
             raise fault
         if report.interrupted:
             raise KeyboardInterrupt
         staging.remove_outdated()
+    except VerificationError:
+        raise
     except BaseException:
         keep_staging = keep_staging or bool(staging.noted(batch.files))
         raise
@@ -169,6 +187,24 @@ def _run(prepared: _Prepared, worker: Worker, engine: Any, cfg: Any) -> BatchRep
     if manager.faults and not report.failed:  # everything is saved, and nothing is left to resume
         raise manager.faults[0]
     return report
+
+
+def _check(prepared: _Prepared, worker: Worker) -> SampleCheck | None:
+    settings = worker.settings
+    if settings.verify != "sample" or not prepared.batch.files:
+        return None
+    number, apart = settings.verify_files, prepared.apart
+    return SampleCheck(prepared.batch, worker, prepared.shared, number, apart=apart)
+
+
+def _with_verdicts(report: BatchReport, answers: Sequence[tuple[str, Any]]) -> BatchReport:
+    """What plugins say of the whole batch; any other answer means nothing, as it always has."""
+    found = [(name, item) for name, item in answers if isinstance(item, BatchVerdict)]
+    return replace(
+        report,
+        remarks=tuple((name, text) for name, item in found for text in item.sentences),
+        refused=tuple(f"{name}: {item.failure}" for name, item in found if item.failure),
+    )
 
 
 def _with_faults(report: BatchReport, manager: Manager) -> BatchReport:

@@ -43,6 +43,7 @@ class Caller:
     ``state_for``: what a file has to start from. ``processed``: told of each file before the next
     one starts. ``take``: moves a file's outputs into place and returns its final result.
     ``decide``: keeps a decision in words. ``results``: what an interrupted run has left, by index.
+    ``checked``: told what came of a task in which the host's own loop runs.
     """
 
     state_for: Callable[[SimulationFile], Any]
@@ -50,6 +51,7 @@ class Caller:
     take: Callable[[FileResult], FileResult]
     decide: Callable[[str], None]
     results: Mapping[int, FileResult]
+    checked: Callable[[FileResult], None] = lambda _: None
 
 
 class FilesRun:
@@ -87,8 +89,13 @@ class FilesRun:
         self._processed: dict[int, FileResult] = {}
         self._loop: BatchLoop | None = None
 
-    def run(self, files: Sequence[SimulationFile], ready_workers: int) -> None:
-        """Process all ``files``; so many workers were started before."""
+    def run(
+        self, files: Sequence[SimulationFile], ready_workers: int, checks: Sequence[FileTask] = ()
+    ) -> None:
+        """Process all ``files``; so many workers were started before.
+
+        :param checks: what else is to be run, behind the first file.
+        """
         self._files = files
         self._processed = dict(self._caller.results)
         schedule = self._plan(files, ready_workers)
@@ -108,9 +115,10 @@ class FilesRun:
             processed=self._note,
             take=self._caller.take,
             decide=self._caller.decide,
+            checked=self._caller.checked,
         )
         self._scheduler.plan(schedule)
-        self._add(schedule.order)
+        self._add([*schedule.order[:1], *checks, *schedule.order[1:]])
         if self._is_calibrated(files):
             ready = self.executor.ready_workers
             self._scheduler.set_limit(max(1, min(ready, schedule.workers)))
@@ -152,7 +160,8 @@ class FilesRun:
         self._tracker.reorder([task.file for task in tasks])
 
     def _plan(self, files: Sequence[SimulationFile], ready_workers: int) -> Schedule:
-        measured = measured_of(self._processed.values(), ready_workers)
+        starting = self.executor.starting_workers if self.executor else 0
+        measured = measured_of(self._processed.values(), ready_workers, starting)
         self.schedule = make_schedule(
             self.manager, self.settings, files, measured, self._around.machine(), self._isolated
         )

@@ -70,6 +70,7 @@ def record_of(finished: Finished) -> bytes | None:
                     output.stop_time_s,
                 ],
                 finished.outputs,
+                dict(result.data),
             ]
         )
     except (NotPlainError, AttributeError, TypeError, ValueError):  # notes of a plugin, perhaps
@@ -85,7 +86,7 @@ def finished_of(record: bytes) -> Finished | None:
 
 
 def _finished(parts: Any) -> Finished | None:
-    file, outputs, timings, numbers, input_stamp, warnings, notes, payload, stamps = parts
+    file, outputs, timings, numbers, input_stamp, warnings, notes, payload, stamps, data = parts
     packed, begun, left, started_from, stop_time_s = payload
     attempt, worker, memory_mb, growth_mb = numbers
     fits = (
@@ -104,6 +105,7 @@ def _finished(parts: Any) -> Finished | None:
         and _all_numbers((memory_mb, growth_mb))
         and _all(warnings, str)
         and all(type(numbers) is dict for numbers in notes.values())
+        and type(data) is dict
         and _holds_tables(packed)
         and _all(begun, str)
         and _all(left, Change)
@@ -132,6 +134,7 @@ def _finished(parts: Any) -> Finished | None:
         input_stamp=input_stamp,
         warnings=warnings,
         notes=notes,
+        data=data,
     )
     return Finished(result, stamps)
 

@@ -46,4 +46,5 @@ def load_plugins(
         trace=bool(os.environ.get(TRACE_VARIABLE)),
     )
     settings = read_settings(cfg, {**dict.fromkeys(names), **manager.options()})
+    manager.leave_out(settings.blocked)  # those too that are off unless the settings enable them
     return manager, engine, settings

@@ -13,6 +13,7 @@ from digitalmodel_optimizer.batch.loop import Surroundings
 from digitalmodel_optimizer.batch.machine import measure_machine, measure_memory_mb, tree_usage
 from digitalmodel_optimizer.batch.prewarmed import prewarmed
 from digitalmodel_optimizer.batch.reuse import Reuse
+from digitalmodel_optimizer.batch.sample_check import SampleCheck
 from digitalmodel_optimizer.batch.staging import Staging
 from digitalmodel_optimizer.batch.tracker import Tracker
 from digitalmodel_optimizer.file.messages import say
@@ -27,6 +28,7 @@ from digitalmodel_optimizer.plugin import (
     ProcessFile,
     Settings,
     SimulationFile,
+    VerificationError,
 )
 from digitalmodel_optimizer.plugin.manager import Manager
 from digitalmodel_optimizer.report.format import count
@@ -48,6 +50,7 @@ class BatchRun:
     :param process_file: processes one file, here or in a worker that it is sent to.
     :param carried: what each file has to start from, so that the answers are the host's.
     :param meanwhile: prepares the end of the batch, when the first files have been started.
+    :param check: a few files that are compared with the host's own loop.
     """
 
     def __init__(
@@ -59,15 +62,18 @@ class BatchRun:
         process_file: ProcessFile,
         carried: CarriedState,
         meanwhile: Callable[[], None],
+        check: SampleCheck | None = None,
     ) -> None:
         self.batch = batch
         self.manager = manager
         self.settings = settings
         self.staging = staging
         self.carried = carried
+        self.check = check
         self.outcome = Outcome()
         self.decisions: list[str] = []
         self.reuse = Reuse()
+        self.doubts: list[str] = []
         self._start = time.perf_counter()
         self._tracker = Tracker(batch.files, self._clock, lambda: measure_memory_mb()[1])
         self._ended_a_process = staging.broken_off(batch.files)
@@ -83,6 +89,7 @@ class BatchRun:
                 take=self._take,
                 decide=self.decisions.append,
                 results=self.outcome.results,
+                checked=self._checked,
             ),
             self._ended_a_process,
         )
@@ -174,9 +181,12 @@ class BatchRun:
 
     def _run(self, pending: Sequence[SimulationFile]) -> None:
         try:
-            self._files.run(pending, prewarmed.take_workers())
+            checks = [] if self.check is None else [self.check.task]
+            self._files.run(pending, prewarmed.take_workers(), checks)
             while not self._files.stopping and (wrong := self._mispredicted(self._by_index())):
                 self._files.run_again(wrong)
+            if not self._files.stopping:
+                self._compare_sample()
         finally:
             self.outcome.fault = self.outcome.fault or self._files.stopped_by
 
@@ -192,7 +202,45 @@ class BatchRun:
             if result.error.kind is ErrorKind.DISK_FULL:
                 self._write_no_more(result.error.message)
         self.outcome.results[result.file.index] = result
+        self._compare_sample_soon()
         return result
+
+    # -- a sample, compared with the host's own loop -----------------------------------------
+
+    def _checked(self, result: FileResult) -> None:
+        assert self.check is not None
+        said = self.check.loop_done(result)
+        if said is not None:
+            self.doubts.append(said)
+        self._compare_sample_soon()
+
+    def _compare_sample_soon(self) -> None:
+        """As soon as no file of the sample can be processed again: a wrong night ends early."""
+        if self.check is None or self.check.done:
+            return
+        results = [self.outcome.results.get(file.index) for file in self.check.files]
+        settled = all(
+            result is not None
+            and (
+                result.error is not None
+                or result.payload.started_from == self.carried.state_for(result.file)
+            )
+            for result in results
+        )
+        if settled:
+            self._compare_sample()
+
+    def _compare_sample(self) -> None:
+        if self.check is None:
+            return
+        try:
+            said = self.check.compare(self.outcome.results)
+        except VerificationError as error:
+            self.outcome.fault = self.outcome.fault or error
+            self._files.stop()
+        else:
+            if said is not None:
+                self.decisions.append(said)
 
     def _write_no_more(self, message: str) -> None:
         """The disk is full or read-only: what other files would give could not be kept."""
@@ -232,7 +280,7 @@ class BatchRun:
             backend=self._files.executor.name if self._files.executor else "none",
             elapsed_s=self._clock(),
             decisions=(*plans, *self.reuse.decisions(), *_counted(self.decisions)),
-            warnings=(*notes, *self.carried.doubts(results)),
+            warnings=(*self.doubts, *notes, *self.carried.doubts(results)),
             memory_peak_mb=self._files.memory_peak_mb,
             interrupted=self.outcome.interrupted,
             reasons=self.reuse.counted(),

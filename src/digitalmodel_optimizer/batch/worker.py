@@ -17,6 +17,7 @@ import warnings
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from digitalmodel_optimizer.batch.own_loop import run_own_loop
 from digitalmodel_optimizer.file.failures import describe
 from digitalmodel_optimizer.file.messages import catch_in_this_process, catching, joined
 from digitalmodel_optimizer.file.seams import Seams
@@ -161,13 +162,16 @@ _this_process = _ThisProcess()
 @dataclass(frozen=True)
 class ProcessOneFile:
     """Processes a file of the batch called ``identifier``; ``facts`` is a :class:`BatchFacts`,
-    pickled.
+    pickled, ``staging`` the folder of its unfinished outputs.
     """
 
     identifier: str
     facts: bytes = field(repr=False)
+    staging: str = ""
 
     def __call__(self, task: FileTask) -> FileResult:
+        if task.own_loop:
+            return run_own_loop(task, self.facts, self.staging)
         worker = self._worker()
         if _this_process.own:
             worker.seams.put_in_place()

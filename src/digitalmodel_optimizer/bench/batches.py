@@ -7,14 +7,19 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from digitalmodel_optimizer.bench.suites import Suite, write_simulation
-from digitalmodel_optimizer.bench.users_files import inputs, layered, other_work
-from digitalmodel_optimizer.config.configuration import TEST_DATA, read_configuration
+from digitalmodel_optimizer.bench.users_files import Choose, inputs, layered, other_work
+from digitalmodel_optimizer.config.configuration import (
+    TEST_DATA,
+    given_by,
+    merge,
+    read_configuration,
+)
 from digitalmodel_optimizer.demo.study import BASENAME, base_configuration
 from digitalmodel_optimizer.plugin import BYTES_PER_MB, OptimizerError
 
@@ -154,18 +159,25 @@ def _yaml(content: Mapping[str, Any]) -> bytes:
     return stream.getvalue()
 
 
-def users_batch(config: Path, folder: Path | None, most_files: int | None = None) -> Batch:
+def users_batch(
+    config: Path,
+    folder: Path | None,
+    *,
+    arguments: Sequence[str] = (),
+    choose: Choose | None = None,
+) -> Batch:
     """A user's own batch, its outputs turned away from where the user has them.
 
     The configuration is copied as it is; what has to differ (where the inputs are, where outputs
     go) is laid over it on the host's command line. Nothing is written in the user's folders.
 
     :param folder: simulation files in place of those that the configuration names.
-    :param most_files: at most so many of them, evenly taken.
+    :param arguments: what stands behind the file on the host's command line.
+    :param choose: which of them to take.
     :raises OptimizerError: the configuration cannot be read, names no simulation files, or asks
         for more than post-processing.
     """
-    read = read_configuration(config)
+    read = read_configuration(config, arguments)
     layers, base = [read.merged], read.base
     others = {
         str(file): content
@@ -176,10 +188,10 @@ def users_batch(config: Path, folder: Path | None, most_files: int | None = None
     if more:
         raise BenchError(
             f"{config.name} asks for more than post-processing: {more}; switch that off in a copy, "
-            "since bench only reads simulation files"
+            "since simulation files are only read here"
         )
     managed = layered(layers, "file_management")
-    sims, override = inputs(config, managed, folder, most_files)
+    sims, override = inputs(config, managed, folder, choose)
     if not sims:
         where = folder or managed.get("input_directory") or config.parent
         raise BenchError(f"there are no .sim files for {config.name} in {where}")
@@ -195,7 +207,7 @@ def users_batch(config: Path, folder: Path | None, most_files: int | None = None
         files=tuple(sims),
         config=config.read_bytes(),
         others=others,
-        overrides={"file_management": override, **_OVERWRITE},
+        overrides=merge(given_by(arguments), {"file_management": override, **_OVERWRITE}),
         stand_in=os.environ.get("SIMULATED_ORCAFLEX") == "1",
     )
 

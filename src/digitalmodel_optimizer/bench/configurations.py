@@ -15,7 +15,7 @@ from typing import Any
 
 from digitalmodel_optimizer.bench.probe import NAME as PROBE
 from digitalmodel_optimizer.plugin import OptimizerError
-from digitalmodel_optimizer.plugin.manager import BUILT_IN
+from digitalmodel_optimizer.plugin.manager import OPTIMIZERS
 
 KEPT_FOLDER = "kept-results"
 """Where results are kept, in the folder of the batch's own file."""
@@ -80,7 +80,7 @@ def _switched(names: Iterable[str], on: bool) -> dict[str, Any]:
 
 
 def _alone(plugin: str) -> Configuration:
-    others = [name for name in BUILT_IN if name != plugin]
+    others = [name for name in OPTIMIZERS if name != plugin]
     return Configuration(
         f"only_{plugin}", Runner.PLUGINS, f"{plugin} alone", {"plugins": _switched(others, False)}
     )
@@ -129,7 +129,7 @@ FOUNDING = (
     ),
 )
 """The configurations that the project was founded on."""
-WORTH = (*(_alone(plugin) for plugin in BUILT_IN), *(_left_out(plugin) for plugin in BUILT_IN))
+WORTH = (*(_alone(plugin) for plugin in OPTIMIZERS), *(_left_out(plugin) for plugin in OPTIMIZERS))
 """Each plugin alone, and left out."""
 
 
@@ -192,16 +192,26 @@ def kept(again: int) -> Configuration:
     )
 
 
+VERIFY = tuple(
+    Configuration(
+        f"verify_{name}", Runner.PLUGINS, f"all plugins, verify: {name}", {"verify": name}
+    )
+    for name in ("off", "column", "all", "sample")
+)
+"""What it costs to compare with the host's own way of reading."""
+
+
 _NUMBERED = {"kept": kept, "floor": floor, "plain_joblib": plain_joblib, "workers": fixed_workers}
 UNCHANGED = kept(0)
 _AGAINST = (ENGINE, plain_joblib(2), FLOOR, floor(2))
-KNOWN = {item.name: item for item in (*_AGAINST, *FOUNDING, *BACKENDS, *WORTH, UNCHANGED)}
+KNOWN = {item.name: item for item in (*_AGAINST, *FOUNDING, *BACKENDS, *WORTH, UNCHANGED, *VERIFY)}
 GROUPS = {
     "default": tuple(item.name for item in (*_AGAINST, *FOUNDING)),
     "founding": tuple(item.name for item in FOUNDING),
     "backends": (ENGINE.name, *(item.name for item in BACKENDS)),
     "worth": (ENGINE.name, FULL.name, *(item.name for item in WORTH)),
     "kept": (ENGINE.name, FULL.name, UNCHANGED.name, "kept_20"),
+    "verify": tuple(item.name for item in VERIFY),
     "counts": (ENGINE.name, FLOOR.name, "plain_joblib_2", "workers_1", "workers_2"),
     "all": tuple(KNOWN),
 }

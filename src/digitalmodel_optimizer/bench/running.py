@@ -16,7 +16,7 @@ from digitalmodel_optimizer.bench import probe
 from digitalmodel_optimizer.bench.batches import Batch, BenchError, as_argument
 from digitalmodel_optimizer.bench.configurations import KEPT_FOLDER, Configuration, Runner
 from digitalmodel_optimizer.bench.floor_plan import NotForTheFloorError, write_plan
-from digitalmodel_optimizer.measuring.compare import compare_outputs
+from digitalmodel_optimizer.measuring.compare import compare_outputs, installed_own_outputs
 from digitalmodel_optimizer.measuring.host_runs import TIMED_HOST, HostRun, read_json, run_host
 from digitalmodel_optimizer.measuring.process_tree import run_child
 from digitalmodel_optimizer.measuring.warm_up import bytecode_environment, start_warm_up
@@ -162,7 +162,13 @@ class Bench:
             self.reference = configuration.name
             self._plan.unlink(missing_ok=True)  # of an earlier bench in this folder
             return ()
-        found = compare_outputs(reference, self.results, self.batch.stems, settings=False)
+        found = compare_outputs(
+            reference,
+            self.results,
+            self.batch.stems,
+            settings=False,
+            own_outputs=installed_own_outputs(),
+        )
         different = []
         for item in found:
             if item.same:

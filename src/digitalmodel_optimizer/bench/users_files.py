@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from digitalmodel_optimizer.plugin import OptimizerError
 
+Choose = Callable[[Sequence[Path]], list[Path]]
 # What the host can be told to do besides post-processing, by its keys under ``orcaflex``.
 _OTHER_WORK = (
     ("analysis", "static"),
@@ -38,8 +39,20 @@ def other_work(layers: Sequence[Mapping[str, Any]]) -> Iterator[str]:
             yield ".".join(("orcaflex", *keys))
 
 
+def at_most(number: int | None) -> Choose | None:
+    """So many files, evenly taken; None: all of them."""
+    if number is None:
+        return None
+
+    def choose(files: Sequence[Path]) -> list[Path]:
+        wanted = min(number, len(files))
+        return [files[place * len(files) // wanted] for place in range(wanted)]
+
+    return choose
+
+
 def inputs(
-    config: Path, managed: Mapping[str, Any], folder: Path | None, most: int | None = None
+    config: Path, managed: Mapping[str, Any], folder: Path | None, choose: Choose | None = None
 ) -> tuple[list[Path], dict[str, Any]]:
     """The simulation files, and what to lay over ``file_management`` so that the host finds them.
 
@@ -48,7 +61,7 @@ def inputs(
 
     :param managed: ``file_management`` of the user's configurations, merged.
     :param folder: take the files from here instead.
-    :param most: at most so many files, evenly taken.
+    :param choose: which of the files to take.
     """
     root = config.parent.absolute()
     listed = layered([managed], "input_files").get("sim")
@@ -56,18 +69,23 @@ def inputs(
     if folder is None and listed and not managed.get("flag"):
         found = [_listed(root, str(name)) for name in listed]
         present = [path for path in found if path.is_file()]
-        if most is None or len(present) <= most:
+        chosen = _chosen(present, choose)
+        if len(chosen) == len(present):
             return present, {**override, "input_files": {"sim": [str(path) for path in found]}}
     else:
         directory = folder.absolute() if folder else _directory(root, managed)
         if not directory.is_dir():
             raise OptimizerError(f"there is no folder {directory}")
         present = list(_found(directory, layered([managed], "filename")))
-        if most is None or len(present) <= most:
+        chosen = _chosen(present, choose)
+        if len(chosen) == len(present):
             return present, {**override, "flag": True, "input_directory": str(directory)}
-    present = [present[place * len(present) // most] for place in range(most)]
-    names = [str(path) for path in present]
-    return present, {**override, "flag": False, "input_files": {"sim": names}}
+    names = [str(path) for path in chosen]
+    return chosen, {**override, "flag": False, "input_files": {"sim": names}}
+
+
+def _chosen(present: list[Path], choose: Choose | None) -> list[Path]:
+    return present if choose is None or not present else choose(present)
 
 
 def _listed(root: Path, name: str) -> Path:

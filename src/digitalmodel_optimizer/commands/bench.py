@@ -165,9 +165,10 @@ def _batches(
         users_batch,
     )
     from digitalmodel_optimizer.bench.suites import chosen_suites
+    from digitalmodel_optimizer.bench.users_files import at_most
 
     if config is not None:
-        yield users_batch(config, files, most_files)
+        yield users_batch(config, files, choose=at_most(most_files))
         return
     if files is not None:
         raise BenchError("--files needs --config: the YAML file that says what to read of them")

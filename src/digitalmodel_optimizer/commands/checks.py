@@ -8,8 +8,9 @@ import platform
 import struct
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from digitalmodel_optimizer.commands.findings import FAIL, OK, WARN, Check
 from digitalmodel_optimizer.commands.installed import ON, InstalledPlugin, look_at_plugins
@@ -20,7 +21,7 @@ from digitalmodel_optimizer.config.configuration import (
     find_base,
     read_configuration,
 )
-from digitalmodel_optimizer.config.settings import switched_off
+from digitalmodel_optimizer.config.settings import switched_off, switched_on
 from digitalmodel_optimizer.plugin import OptimizerError, Settings, SettingsError
 from digitalmodel_optimizer.startup.command_line import BASENAMES
 from digitalmodel_optimizer.startup.typos import find_typo
@@ -44,7 +45,7 @@ def all_checks(config: Path | None) -> Iterator[Check]:
     plugins: list[InstalledPlugin] = []
     try:
         plugins = look_at_plugins()
-        yield from _check_plugins(plugins, switched_off(read.merged) if read else frozenset())
+        yield from _check_plugins(plugins, _off(plugins, read.merged if read else {}))
     except OptimizerError as error:
         yield Check("plugins", FAIL, str(error))
     settings: Settings | None = None
@@ -153,6 +154,11 @@ def _check_base(read: Configuration | None) -> Iterator[Check]:
         )
     else:
         yield Check(name, OK, str(read.base))
+
+
+def _off(plugins: list[InstalledPlugin], cfg: Mapping[Any, Any]) -> frozenset[str]:
+    by_default = {item.name for item in plugins if not item.on_by_default}
+    return switched_off(cfg) | (by_default - switched_on(cfg))
 
 
 def _check_plugins(plugins: list[InstalledPlugin], off: frozenset[str]) -> Iterator[Check]:

@@ -33,6 +33,11 @@ class InstalledPlugin:
     declared: PluginOptions = field(default_factory=lambda: PluginOptions(""))
 
     @property
+    def on_by_default(self) -> bool:
+        """Whether it takes part where the settings do not name it."""
+        return all(option.default for option in self.declared.options if option.name == "enabled")
+
+    @property
     def known(self) -> PluginOptions | None:
         """What it declares; None where nobody knows, since it was not or cannot be imported."""
         return self.declared if self.hooks or self.summary else None

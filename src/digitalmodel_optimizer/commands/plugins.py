@@ -41,13 +41,14 @@ def command(
     except OptimizerError as error:
         typer.echo(f"digitalmodel-optimizer: {error}", err=True)
         raise typer.Exit(error.exit_status) from None
+    off = {item.name for item in found if not item.on_by_default}
     if settings is not None:
-        found = [
-            replace(item, state=f"off in {config}")
-            if item.state == ON and item.name in settings.blocked
-            else item
-            for item in found
-        ]
+        off = set(settings.blocked)
+    state = "off by default" if settings is None else f"off in {config}"
+    found = [
+        replace(item, state=state) if item.state == ON and item.name in off else item
+        for item in found
+    ]
     if as_json:
         typer.echo(json.dumps([_as_dict(item, settings) for item in found], indent=1))
         return
@@ -119,15 +120,15 @@ def _options(item: InstalledPlugin, settings: Settings | None) -> Group:
 
 
 def _value(value: Any) -> str:
-    return "empty" if value is None else str(value)
+    return "empty" if value is None or value in ((), {}) else str(value)
 
 
 def takes(option: Option) -> str:
     """What an option takes, in words: ``seconds, 1 or more, or auto``."""
     if option.choices:
-        return ", ".join(option.choices)
+        return ("a list of " if option.kind is list else "") + ", ".join(option.choices)
     words = {bool: "True or False", int: "whole number", float: "number", str: "text"}
-    said = option.unit or words.get(option.kind, option.kind.__name__)
+    said = option.unit or words.get(option.kind, "mapping")
     if option.minimum is not None and option.maximum is not None:
         said += f", {option.minimum:g} to {option.maximum:g}"
     elif option.minimum is not None:

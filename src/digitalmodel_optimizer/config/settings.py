@@ -63,6 +63,15 @@ BLOCK_OPTIONS = (
         False,
         "Compare the whole content of files whose results are kept, not size, time and parts.",
     ),
+    Option(
+        "verify",
+        str,
+        "column",
+        "What is compared with the host's own way of reading: nothing, one column of each batched "
+        "read, all columns of it, or a few files of the batch with the host's own loop.",
+        choices=("off", "column", "all", "sample"),
+    ),
+    Option("verify_files", int, 3, "How many files `verify: sample` compares.", minimum=1),
 )
 _NAMED = {option.name: option for option in BLOCK_OPTIONS}
 ENABLED = Option("enabled", bool, True, "False switches the plugin off.")
@@ -70,7 +79,10 @@ _TRUE_WORDS = ("true", "yes", "on")
 ENABLED_WORDS = (*_TRUE_WORDS, "false", "no", "off", "")
 """Texts that say whether a batch is enabled; any other means no, and is a typo."""
 VERIFY_VARIABLE = "DIGITALMODEL_OPTIMIZER_VERIFY_INPUTS"
-MOVED = {("result-extraction", "block_mb"): (*BLOCK, "read_block_mb")}
+MOVED = {
+    ("result-extraction", "block_mb"): (*BLOCK, "read_block_mb"),
+    ("result-extraction", "verify"): (*BLOCK, "verify"),
+}
 """Options of plugins that have become options of the core."""
 
 
@@ -84,13 +96,22 @@ def is_enabled(cfg: Any) -> bool:
 
 def switched_off(cfg: Any) -> frozenset[str]:
     """Plugins that ``cfg`` switches off by name; never raises."""
+    return _switched(cfg, False)
+
+
+def switched_on(cfg: Any) -> frozenset[str]:
+    """Plugins that ``cfg`` switches on by name; never raises."""
+    return _switched(cfg, True)
+
+
+def _switched(cfg: Any, to: bool) -> frozenset[str]:
     block = look_up(cfg, (*BLOCK, "plugins"))
     if not isinstance(block, Mapping):
         return frozenset()
     return frozenset(
         name
         for name, given in block.items()
-        if given is False or look_up(given, (ENABLED.name,)) is False
+        if given is to or look_up(given, (ENABLED.name,)) is to
     )
 
 
@@ -139,6 +160,8 @@ class _Reader:
             cache=self._option(block, "cache"),
             verify_inputs=self._option(block, "verify_inputs")
             or bool(os.environ.get(VERIFY_VARIABLE)),
+            verify=self._option(block, "verify"),
+            verify_files=self._option(block, "verify_files"),
             blocked=blocked | blocked_by_environment(),
             trace=bool(os.environ.get(TRACE_VARIABLE)),
             source=source_file(self.cfg),
@@ -153,7 +176,7 @@ class _Reader:
 
     def _option(self, block: Mapping[Any, Any], name: str) -> Any:
         option = _NAMED[name]
-        value = block.get(name, option.default)
+        value = option.as_meant(block.get(name, option.default))
         return value if self._check((*BLOCK, name), option, value) else option.default
 
     def _ceiling(self) -> int | None:
@@ -209,7 +232,8 @@ class _Reader:
         if not isinstance(given, Mapping):
             self.faults.append((path, f"must hold options (got {given!r})"))
             return values
-        for key, value in given.items():
+        for key, said in given.items():
+            value = options[key].as_meant(said) if key in options else said
             moved = MOVED.get((path[-1], key))
             if moved is not None:
                 self.faults.append(((*path, key), f"has moved to {'.'.join(moved)}"))

@@ -27,6 +27,7 @@ from digitalmodel_optimizer.plugin import (
     OutputFile,
     Request,
     Settings,
+    SimulationFile,
     Timings,
 )
 from digitalmodel_optimizer.plugin.data import BYTES_PER_MB
@@ -45,6 +46,15 @@ class BatchFiles:
     original_cfg: bytes
     staging: str
     results_folder: str
+
+    def cfg_of(self, files: Sequence[SimulationFile], folder: str) -> Any:
+        """The host's configuration as it was read, of these files, its results in ``folder``."""
+        cfg = WorkingCfg(self.original_cfg, self.basename).with_state(())
+        config = HostConfig(cfg)
+        config.files = [self.names[file.index] for file in files]
+        config.result_folder = folder
+        config.records = {}
+        return cfg
 
 
 class Unit:

@@ -24,6 +24,8 @@ _SUMMARY, _SERIES, _LINKED = (
     "linked_statistics_settings",
 )
 _PERIOD = "SimulationPeriod"
+ROW_LABELS = ("fe_filename_stem", "statistic")
+"""The columns of a summary that tell its rows apart; other tables have time in the first."""
 SERIES_RECORDS = "time_series"
 """The list of time-series tables among the records of a batch."""
 

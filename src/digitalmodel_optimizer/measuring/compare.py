@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePosixPath
+
+from digitalmodel_optimizer.plugin.manager import build_manager, installed_plugins
 
 IDENTICAL = "identical"
 DIFFERENT = "DIFFERENT"
@@ -29,7 +34,12 @@ class Comparison:
 
 
 def compare_outputs(
-    engine: Path, plugins: Path, stems: frozenset[str], *, settings: bool = True
+    engine: Path,
+    plugins: Path,
+    stems: frozenset[str],
+    *,
+    settings: bool = True,
+    own_outputs: Sequence[str] = (),
 ) -> Iterator[Comparison]:
     """Every file under either folder, summaries first and the time series of ``stems`` last.
 
@@ -38,6 +48,8 @@ def compare_outputs(
 
     :param settings: False leaves out the block ``orcaflex.parallel`` as well, for runs that were
         made with different ones.
+    :param own_outputs: patterns of what plugins write of their own accord; the engine need not have
+        written it.
     """
     names = {_name(path, folder) for folder in (engine, plugins) for path in _files(folder)}
 
@@ -45,12 +57,41 @@ def compare_outputs(
         return (any(name.startswith(f"{stem}_") for stem in stems), name)
 
     for name in sorted(names, key=place):
-        yield _compare(engine / name, plugins / name, name, settings)
+        own = any(fnmatchcase(PurePosixPath(name).name, pattern) for pattern in own_outputs)
+        if own and not (engine / name).is_file():
+            yield Comparison(name, True, "written by a plugin of its own accord")
+        else:
+            yield _compare(engine / name, plugins / name, name, settings)
+
+
+def installed_own_outputs() -> list[str]:
+    """What the installed plugins say that they write of their own accord, as patterns."""
+    patterns: list[str] = []
+    for reference in installed_plugins():
+        with contextlib.suppress(Exception), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            for declared in build_manager([reference]).options().values():
+                patterns += declared.own_outputs
+    return patterns
 
 
 def without_start_time(saved: bytes) -> tuple[bytes, int]:
     """A saved configuration without the line of its run's start time; how many lines that were."""
     return _START_TIME.subn(b"", saved)
+
+
+def without_run_details(left: bytes, right: bytes, *, settings: bool) -> tuple[bytes, bytes]:
+    """Two saved configurations without what differs in every run; both whole if they are none.
+
+    :param settings: False leaves out the plugins' settings as well.
+    """
+    one, number = without_start_time(left)
+    other, number_of_other = without_start_time(right)
+    if not number == number_of_other == 1:
+        return left, right
+    if not settings:
+        one, other = _SETTINGS.sub(b"", one), _SETTINGS.sub(b"", other)
+    return one, other
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -66,12 +107,11 @@ def _compare(engine: Path, plugins: Path, name: str, settings: bool) -> Comparis
         if not path.is_file():
             return Comparison(name, False, f"not written by {who}")
     if name.endswith(".yml"):
-        left, left_lines = without_start_time(engine.read_bytes())
-        right, right_lines = without_start_time(plugins.read_bytes())
-        if left_lines == right_lines == 1:
+        whole = engine.read_bytes(), plugins.read_bytes()
+        left, right = without_run_details(*whole, settings=settings)
+        if (left, right) != whole:
             what = "the line with the run's start time"
             if not settings:
-                left, right = _SETTINGS.sub(b"", left), _SETTINGS.sub(b"", right)
                 what += " and the plugins' settings"
             return Comparison(name, left == right, f"all but {what}")
     if engine.stat().st_size != plugins.stat().st_size:

@@ -13,7 +13,8 @@ The whole of a plugin that says which file took longest::
         print(f"slowest: {slowest.file.path} ({slowest.timings.total_s:.1f} s)")
 
 The built-in plugins (thread-allocation, gc, io-buffering, batch-grouping, hybrid-executor,
-result-extraction, result-cache) load the same way; each can be replaced, wrapped or switched off.
+result-extraction, result-cache, checks) load the same way; each can be replaced, wrapped or
+switched off.
 :mod:`~digitalmodel_optimizer.plugin.hookspecs` lists the hooks by phase,
 :mod:`~digitalmodel_optimizer.plugin.data` and :mod:`~digitalmodel_optimizer.plugin.results` the
 data that passes through them, :mod:`~digitalmodel_optimizer.plugin.executor` what runs files. A
@@ -46,6 +47,7 @@ from digitalmodel_optimizer.plugin.errors import (
     OutputError,
     PluginError,
     SettingsError,
+    VerificationError,
 )
 from digitalmodel_optimizer.plugin.executor import (
     Executor,
@@ -60,6 +62,7 @@ from digitalmodel_optimizer.plugin.options import (
 )
 from digitalmodel_optimizer.plugin.results import (
     BatchReport,
+    BatchVerdict,
     ErrorKind,
     FileError,
     FileResult,
@@ -81,6 +84,7 @@ __all__ = [
     "Batch",
     "BatchReport",
     "BatchStoppedError",
+    "BatchVerdict",
     "ErrorKind",
     "Executor",
     "FileError",
@@ -110,5 +114,6 @@ __all__ = [
     "Store",
     "StoreAction",
     "Timings",
+    "VerificationError",
     "hookimpl",
 ]

@@ -63,7 +63,8 @@ class Measured:
 
     ``native_share`` is the part of the time spent in OrcFxAPI loads and batched reads (0 to 1),
     ``memory_factor`` the growth of the worker's memory per file, divided by the file's size,
-    ``ready_workers`` the worker processes that need no start of their own any more.
+    ``ready_workers`` the worker processes that need no start of their own any more,
+    ``starting_workers`` those of them that are not done with it.
     """
 
     files: int = 0
@@ -72,6 +73,7 @@ class Measured:
     native_share: float = 0.0
     memory_factor: float | None = None
     ready_workers: int = 0
+    starting_workers: int = 0
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,9 @@ class FileTask:
 
     ``state`` is what earlier files left behind in the host's configuration, as the host's own loop
     would have it; opaque to plugins. ``isolated``: the file has ended a process before, so it must
-    not run where it can take others along.
+    not run where it can take others along. ``own_loop``: in place of ``file``, which then stands
+    for them, the host's own loop runs over each of these lists of files, in a process without
+    plugins, and the core compares its tables (``verify: sample``).
     """
 
     file: SimulationFile
@@ -117,6 +121,7 @@ class FileTask:
     attempt: int = 1
     state: Any = None
     isolated: bool = False
+    own_loop: tuple[tuple[SimulationFile, ...], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -157,9 +162,12 @@ class Progress:
     ``files_done`` counts those too that were taken over from an earlier run, which
     ``files_resumed`` and ``size_resumed_mb`` tell apart. ``upcoming`` names the next files only,
     ``files_waiting`` counts all that have not started. ``finished_s`` are the moments, in seconds
-    since the batch began, at which the latest files finished. ``busy_cores``: CPU seconds per
-    second of the batch's processes since plugins were last asked for an adjustment; None where
-    that is not known.
+    since the batch began, at which the latest files finished, ``worker_s`` the seconds that
+    workers have spent on the files that finished in this run.
+
+    ``busy_cores``: CPU seconds per second, since plugins were last asked for an adjustment, of the
+    workers that had files then and have some now; None where that is not known. They have
+    ``observed_files`` of the files that run. Workers that are being started are not among them.
     """
 
     files_total: int
@@ -176,7 +184,9 @@ class Progress:
     files_resumed: int = 0
     size_resumed_mb: float = 0.0
     finished_s: tuple[float, ...] = ()
+    worker_s: float = 0.0
     busy_cores: float | None = None
+    observed_files: int = 0
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,10 @@ class BatchStoppedError(OptimizerError):
     """What the whole batch needs cannot be had; what is finished is kept, and can be resumed."""
 
 
+class VerificationError(OptimizerError):
+    """Results are not those of the host's own loop; the batch ends, nothing of it is resumed."""
+
+
 class FilesFailedError(OptimizerError):
     """Some files of a batch failed; everything that succeeded has been saved."""
 

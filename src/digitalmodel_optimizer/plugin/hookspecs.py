@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from digitalmodel_optimizer.plugin.options import PluginOptions, Settings
     from digitalmodel_optimizer.plugin.results import (
         BatchReport,
+        BatchVerdict,
         FileError,
         FileResult,
         KeptResults,
@@ -262,7 +263,8 @@ def optimizer_file_finished(result: FileResult, settings: Settings) -> None:
 def optimizer_adjust(progress: Progress, machine: Machine, settings: Settings) -> Adjustment | None:
     """Change the number of workers while a batch runs.
 
-    Called: in the parent, about twice a second. firstresult.
+    Called: in the parent, about twice a second, and up to four times in a batch's first two
+    seconds. firstresult.
     ``machine``: measured anew at each call. ``progress.workers_limit``: the limit in force; what
     goes beyond the schedule's ``max_workers`` has no effect.
     Returns: an :class:`Adjustment`, or None to leave the limit. Running files are never
@@ -287,10 +289,14 @@ def optimizer_file_failed(
 
 
 @hookspec
-def optimizer_batch_finished(batch: Batch, report: BatchReport, settings: Settings) -> None:
+def optimizer_batch_finished(
+    batch: Batch, report: BatchReport, settings: Settings
+) -> BatchVerdict | None:
     """A batch has ended, outputs are in place (or the batch was interrupted).
 
     Called: in the parent, once per batch; every plugin.
+    Returns: nothing, or a :class:`BatchVerdict`: sentences for the report, and whether the command
+    fails.
     Example: ``print(f"{report.elapsed_s:.1f} s, {len(report.failed)} failed")``
     Added in 0.1.
     """

@@ -26,7 +26,7 @@ from digitalmodel_optimizer.plugin.options import PluginOptions, Settings
 ENTRY_POINT_GROUP = "digitalmodel_optimizer.plugins"
 BLOCK_VARIABLE = "DIGITALMODEL_OPTIMIZER_BLOCK"
 TRACE_VARIABLE = "DIGITALMODEL_OPTIMIZER_TRACE"
-BUILT_IN = (
+OPTIMIZERS = (
     "thread-allocation",
     "gc",
     "io-buffering",
@@ -35,6 +35,8 @@ BUILT_IN = (
     "result-extraction",
     "result-cache",
 )
+"""The built-in plugins that make a batch faster or smaller, and are on by default."""
+BUILT_IN = (*OPTIMIZERS, "checks")
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,14 @@ class Manager(pluggy.PluginManager):
             raise PluginError(f"{_named(reference)}: {error}") from None
         self.references.append(reference)
         self._refuse_unmarked(plugin, reference)
+
+    def leave_out(self, names: Iterable[str]) -> None:
+        """Unregister the plugins of these names; one that is not there is passed over."""
+        left_out = set(names)
+        for name in left_out:
+            if self.has_plugin(name):
+                self.unregister(name=name)
+        self.references = [item for item in self.references if item.name not in left_out]
 
     def check(self) -> None:
         """Refuse hooks that do not exist, naming the plugin and the nearest right name."""
@@ -129,21 +139,25 @@ class Manager(pluggy.PluginManager):
             said = _raised(hook_name, error)
             raise PluginError(f"{who}: {said}" if who else said) from error
 
-    def tell(self, hook_name: str, **arguments: Any) -> None:
+    def tell(self, hook_name: str, **arguments: Any) -> list[tuple[str, Any]]:
         """Call a hook that every plugin must hear of, whatever others do with it.
 
         A plugin that raises is not told the same again; the fault stands in :attr:`faults`.
+
+        :return: what they answered, each with the plugin's name; None is left out.
         """
+        answers: list[tuple[str, Any]] = []
         for name, caller in self._callers_of(hook_name):
             if (hook_name, name) in self._silenced:
                 continue
             try:
-                caller(**arguments)
+                answers += [(name, answer) for answer in caller(**arguments) or ()]
             except Exception as error:
                 self._silenced.add((hook_name, name))
                 fault = PluginError(f"{self.who(name)}: {_raised(hook_name, error)}")
                 fault.__cause__ = error
                 self.faults.append(fault)
+        return answers
 
     def ask_tolerant(self, hook_name: str, **arguments: Any) -> Any:
         """:meth:`ask` for an answer that the batch can do without.
@@ -225,11 +239,17 @@ class Manager(pluggy.PluginManager):
         return found
 
     def describe_others(self, settings: Settings) -> str:
-        """The plugins that are not built in, each with its version and its options."""
-        others = (reference for reference in self.references if reference.name not in BUILT_IN)
+        """The plugins that results may depend on: with version and options where not built in.
+
+        Of a built-in one only its presence counts: its options are applied to what workers report.
+        """
         return "; ".join(
-            f"{_named(reference)} {_version(reference)} {dict(settings.plugin(reference.name))}"
-            for reference in others
+            reference.name
+            if reference.name in BUILT_IN
+            else f"{_named(reference)} {_version(reference)} "
+            f"{dict(settings.plugin(reference.name))}"
+            for reference in self.references
+            if reference.name not in OPTIMIZERS
         )
 
     # -- options -----------------------------------------------------------------------------

@@ -18,7 +18,8 @@ AUTO = "auto"
 class Option:
     """One setting under ``orcaflex.parallel.plugins.<plugin>``.
 
-    ``kind`` is ``bool``, ``int``, ``float`` or ``str``. With ``auto=True`` the word ``auto`` is
+    ``kind`` is ``bool``, ``int``, ``float``, ``str``, ``list`` (of ``choices``) or ``dict`` (whose
+    entries the plugin checks in ``optimizer_configure``). With ``auto=True`` the word ``auto`` is
     allowed as well, with ``optional=True`` an empty value (None).
     """
 
@@ -33,6 +34,11 @@ class Option:
     auto: bool = False
     optional: bool = False
 
+    def as_meant(self, value: Any) -> Any:
+        """``value``; the words on and off, which YAML reads as booleans, where they are choices."""
+        word = {True: "on", False: "off"}[value] if isinstance(value, bool) else None
+        return word if word in self.choices else value
+
     def fault(self, value: Any) -> str | None:
         """Why ``value`` cannot be used, as the end of a sentence; None if it can."""
         if (value is None and self.optional) or (value == AUTO and self.auto):
@@ -41,11 +47,20 @@ class Option:
             return None if isinstance(value, bool) else f"takes True or False, not {value!r}"
         if self.kind in (int, float):
             return self._number_fault(value)
-        if not isinstance(value, str):
-            return f"takes a text, not {value!r}"
+        if self.kind is list:
+            return self._list_fault(value)
+        if self.kind is dict:
+            return None if isinstance(value, Mapping) else f"takes a mapping, not {value!r}"
         if self.choices and value not in self.choices:
             return f"takes one of {', '.join(self.choices)}, not {value!r}"
-        return None
+        return None if isinstance(value, str) else f"takes a text, not {value!r}"
+
+    def _list_fault(self, value: Any) -> str | None:
+        items = value if isinstance(value, (list, tuple)) else [value]
+        wrong = [item for item in items if item not in self.choices]
+        if items is value and not wrong:
+            return None
+        return f"takes a list of {', '.join(self.choices)}, not {value!r}"
 
     def _number_fault(self, value: Any) -> str | None:
         noun = "a whole number" if self.kind is int else "a number"
@@ -64,10 +79,15 @@ class Option:
 
 @dataclass(frozen=True)
 class PluginOptions:
-    """What a plugin says of itself: one sentence, and its options (``enabled`` is added)."""
+    """What a plugin says of itself: one sentence, and its options (``enabled`` is added).
+
+    ``own_outputs``: patterns of the names of files that it writes beside the host's (``*.log``),
+    which a comparison with the host's own loop does not miss there.
+    """
 
     summary: str
     options: tuple[Option, ...] = ()
+    own_outputs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -79,6 +99,8 @@ class Settings:
     ``use_processes`` False keeps everything in one process. ``timeout_per_file_s`` None: no limit.
     ``cache``: results may be kept by plugins, and taken from them. ``verify_inputs``: of a file
     whose result is kept the whole content has to be the same.
+    ``verify`` is how much is compared with the host's own way of reading (``off``, ``column``,
+    ``all``, ``sample``), ``verify_files`` how many files a sample has.
     ``plugin_options`` maps a plugin's name to its options with their values.
     """
 
@@ -91,6 +113,8 @@ class Settings:
     read_block_mb: float = 64.0
     cache: bool = False
     verify_inputs: bool = False
+    verify: str = "column"
+    verify_files: int = 3
     blocked: frozenset[str] = frozenset()
     trace: bool = False
     source: str | None = None

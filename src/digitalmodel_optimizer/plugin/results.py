@@ -72,6 +72,8 @@ class FileResult:
     modification in ns, and inode, taken before it was opened. ``retire_worker``: the worker should
     take no further file, since it has grown. ``notes`` carries numbers of the plugins that worked
     on the file, by plugin name and quantity with its unit (``{"gc": {"collect_s": 0.01}}``).
+    ``data`` is plain data (texts, numbers, lists, dicts) that a plugin sends from the worker to its
+    own hooks in the parent, by plugin name; kept for a run that resumes the batch.
     ``messages`` is what the host printed and logged meanwhile, if it was captured.
     """
 
@@ -89,6 +91,15 @@ class FileResult:
     warnings: tuple[str, ...] = ()
     messages: tuple[Any, ...] = ()
     notes: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def summary(self) -> Mapping[str, Mapping[str, Any]]:
+        """The file's summary values by group label and column label; empty if it has failed.
+
+        As the host has them in memory, before it rounds them; made at each asking.
+        """
+        return {} if self.payload is None else self.payload.summary_values()
 
 
 @dataclass(frozen=True)
@@ -151,10 +162,24 @@ class Request:
 
 
 @dataclass(frozen=True)
+class BatchVerdict:
+    """What a plugin has to say of a whole batch.
+
+    ``sentences`` go into the report. With a ``failure`` the command ends with status 1 and this
+    message, once the host has written its last output.
+    """
+
+    sentences: tuple[str, ...] = ()
+    failure: str = ""
+
+
+@dataclass(frozen=True)
 class BatchReport:
     """How a batch went; ``results`` in the host's order. ``backend`` is the executor's name.
 
     ``reasons`` counts the files that were read though results are kept, by why.
+    ``remarks`` are plugins' sentences on the batch, each with the plugin's name; ``refused`` is why
+    the command fails though every output is saved, or empty.
     """
 
     batch: Batch
@@ -167,6 +192,8 @@ class BatchReport:
     memory_peak_mb: float
     interrupted: bool = False
     reasons: Mapping[str, int] = field(default_factory=dict)
+    remarks: tuple[tuple[str, str], ...] = ()
+    refused: tuple[str, ...] = ()
 
     @property
     def failed(self) -> tuple[FileResult, ...]:

@@ -126,6 +126,8 @@ def report_as_dict(report: BatchReport) -> dict[str, Any]:
             for item in assignments
         ],
         "decisions": list(report.decisions),
+        "remarks": [{"plugin": name, "text": text} for name, text in report.remarks],
+        "refused": list(report.refused),
         "warnings": [*report.warnings, *_unusable_notes(report.results)],
         "notes": _summed_notes(report.results),
         "failed": [_failure(item) for item in failed],
@@ -224,6 +226,8 @@ def _lines(content: dict[str, Any]) -> Iterator[tuple[str, str]]:
         said = ", ".join(quantity(*item) for item in quantities.items() if item[1])
         if said:
             yield plugin, said
+    for remark in content["remarks"]:
+        yield remark["plugin"], remark["text"]
     yield from _folded("doubtful", content["warnings"], MOST_WARNINGS)
     yield from _failures(content)
 

@@ -104,7 +104,7 @@ def _wrapper_for(layout: Layout) -> Any:
 
 def _report_failures(report: BatchReport) -> None:
     """Now, or when the host has written its last output, if its ``engine()`` is running."""
-    if not report.failed:
+    if not report.failed and not report.refused:
         return
     if getattr(_runs, "depth", 0):
         _runs.failed = report
@@ -113,11 +113,11 @@ def _report_failures(report: BatchReport) -> None:
 
 
 def failure(report: BatchReport) -> FilesFailedError:
-    lines = [
-        f"{len(report.failed)} of {len(report.results)} files failed; all others are saved:",
-        *(f"  {item.file.path}: {item.error.message}" for item in report.failed if item.error),
-    ]
-    return FilesFailedError("\n".join(lines))
+    lines = [f"  {item.file.path}: {item.error.message}" for item in report.failed if item.error]
+    if lines:
+        total = len(report.results)
+        lines = [f"{len(lines)} of {total} files failed; all others are saved:", *lines]
+    return FilesFailedError("\n".join([*lines, *report.refused]))
 
 
 def _wrap_engine(module: ModuleType) -> None:

@@ -75,12 +75,23 @@ class EngineOutput:
             stop_time_s=stop_time_s,
         )
 
+    def summary_values(self) -> dict[str, dict[str, Any]]:
+        """Values of the file's summary row by group and column label, the first row of a table."""
+        summary = _tables(self).summary or {}
+        return {str(label): _first_row(table) for label, table in summary.items()}
+
 
 def _tables(output: EngineOutput) -> FileTables:
     if output.plain:
         return FileTables(*decode(output.packed))
     tables: FileTables = pickle.loads(output.packed)
     return tables
+
+
+def _first_row(table: Any) -> dict[str, Any]:
+    if isinstance(table, OneRow):
+        return dict(zip(table.added_names, table.added, strict=True))
+    return {str(name): table[name].iloc[0] for name in table.columns} if len(table) else {}
 
 
 def unpacked(outputs: Iterable[EngineOutput]) -> Iterator[FileTables]:
