@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -19,6 +21,7 @@ from digitalmodel_optimizer.batch.reuse import (
     conditions_of,
 )
 from digitalmodel_optimizer.batch.staging import Staging
+from digitalmodel_optimizer.host.versions import host_versions
 from digitalmodel_optimizer.plugin import (
     Batch,
     FileResult,
@@ -161,6 +164,23 @@ def test_reasons_are_counted_in_one_line_each() -> None:
         f"1 file read: {OTHER_STATE}",
     ]
     assert Reuse().decisions() == []
+
+
+def test_the_hosts_source_files_are_one_of_the_conditions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A clone of the host is changed without another version."""
+    module = tmp_path / "digitalmodel" / "inner" / "module.py"
+    module.parent.mkdir(parents=True)
+    module.write_text("a = 1")
+    package = ModuleType("digitalmodel")
+    package.__path__ = [str(tmp_path / "digitalmodel")]
+    monkeypatch.setitem(sys.modules, "digitalmodel", package)
+    before = host_versions()
+    assert host_versions() == before
+    module.write_text("a = 11")
+    after = host_versions()
+    assert {name for name in before if before[name] != after[name]} == {"digitalmodel"}
 
 
 def test_conditions_differ_with_settings_folder_and_plugins_of_others() -> None:
