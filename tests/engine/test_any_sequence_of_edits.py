@@ -1,6 +1,7 @@
 """Whatever is edited between runs that keep results: each run has the bytes of one from scratch.
 
-``OPTIMIZER_TEST_SEQUENCES=500`` runs that many sequences; the normal run takes a few.
+A normal run takes a few sequences; ``OPTIMIZER_TEST_SEQUENCES=500`` (the tox environment
+``sequences``) takes that many, in parts that can run beside one another.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from batches import (
     ALL_STATISTICS,
     END_A,
@@ -25,7 +27,7 @@ from batches import (
     write_bad,
 )
 from host_process import Files, HostProcess, read_tree, temporary_folder, without_inputs
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from digitalmodel_optimizer_plugins.result_cache.store import (
@@ -38,10 +40,11 @@ from digitalmodel_optimizer_plugins.result_cache.store import (
 from simulated_orcaflex import write_simulation
 
 SEQUENCES = int(os.environ.get("OPTIMIZER_TEST_SEQUENCES", "15"))
+OF_EACH_PART = 15
+PARTS = range(-(-SEQUENCES // OF_EACH_PART))
 REPRODUCIBLE = settings(
-    max_examples=SEQUENCES,
+    max_examples=min(SEQUENCES, OF_EACH_PART),
     deadline=None,
-    derandomize=True,
     database=None,
     phases=(Phase.explicit, Phase.generate),
     suppress_health_check=list(HealthCheck),
@@ -336,9 +339,12 @@ def check_step(plain_host: HostProcess, plugin_host: HostProcess, study: Study) 
         assert ours[name] == left_over.get(name), name
 
 
+@pytest.mark.timeout(60 * OF_EACH_PART)
+@pytest.mark.parametrize("part", PARTS)
 def test_any_sequence_of_edits(
-    plain_host: HostProcess, plugin_host: HostProcess, tmp_path: Path
+    plain_host: HostProcess, plugin_host: HostProcess, tmp_path: Path, part: int
 ) -> None:
+    @seed(part)
     @REPRODUCIBLE
     @given(steps=STEPS)
     def run(steps: list[list[tuple[Callable[[Study, int, int], None], int, int]]]) -> None:

@@ -97,8 +97,11 @@ def optimizer_write_table(path):
 CONDITIONS = [
     "OrcFxAPI",
     "OrcaFlex",
+    "Python",
     "digitalmodel",
     "digitalmodel-optimizer",
+    "numpy",
+    "pandas",
     "plugins",
     "results folder",
     "settings",

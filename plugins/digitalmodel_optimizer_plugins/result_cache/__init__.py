@@ -160,7 +160,8 @@ def optimizer_keep_results(
     try:
         if results or _run.outdated or not source.items() <= _run.sources.items():
             store.add(entries(), batch.conditions, source)
-            store.shrink(settings.plugin(NAME)["size_mb"] * BYTES_PER_MB, _run.used)
+            with contextlib.suppress(OSError):  # by the next run, then
+                store.shrink(settings.plugin(NAME)["size_mb"] * BYTES_PER_MB, _run.used)
     except OSError as error:
         _warn(store.folder, error)
 

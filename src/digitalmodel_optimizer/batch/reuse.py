@@ -11,8 +11,7 @@ from typing import Any
 from digitalmodel_optimizer import __version__
 from digitalmodel_optimizer.batch.finished import finished_of, stamp
 from digitalmodel_optimizer.batch.staging import Staging
-from digitalmodel_optimizer.host.layouts import host_version
-from digitalmodel_optimizer.host.modules import library_versions
+from digitalmodel_optimizer.host.versions import host_versions
 from digitalmodel_optimizer.plugin import (
     Batch,
     FileResult,
@@ -40,10 +39,9 @@ def conditions_of(
     return {
         SETTINGS: hashlib.sha256(repr(parts).encode("utf-8", "surrogatepass")).hexdigest(),
         "results folder": folder,
-        "digitalmodel": str(host_version()),
         "digitalmodel-optimizer": __version__,
         "plugins": manager.describe_others(settings),
-        **library_versions(),
+        **host_versions(),
     }
 
 
@@ -105,8 +103,8 @@ class Reuse:
         return dict(Counter(self.reasons.values()).most_common())
 
     def decisions(self) -> list[str]:
-        if not self.results and not self.reasons:
-            return []
-        taken = f"{count(len(self.results), 'file')} unchanged, taken from the cache"
+        """What was taken and what was read, in a sentence for each reason."""
+        number = len(self.results)
+        taken = [f"{count(number, 'file')} unchanged, taken from the cache"] if number else []
         read = [f"{count(number, 'file')} read: {why}" for why, number in self.counted().items()]
-        return [taken, *read]
+        return [*taken, *read]

@@ -53,13 +53,10 @@ def _act(action: StoreAction, place: Path, *, as_json: bool) -> None:
     print_warnings_in_a_line()
     try:
         manager, settings, folder = _look_at(place)
-        answers = manager.ask(
-            "optimizer_manage_store", action=action, results_folder=folder, settings=settings
-        )
+        stores = _asked(manager, action=action, results_folder=folder, settings=settings)
     except OptimizerError as error:
         typer.echo(f"digitalmodel-optimizer: {error}", err=True)
         raise typer.Exit(error.exit_status) from None
-    stores = [answer for answer in answers if answer is not None]
     if as_json:
         typer.echo(json.dumps([_as_dict(store) for store in stores], indent=1))
         return
@@ -67,6 +64,17 @@ def _act(action: StoreAction, place: Path, *, as_json: bool) -> None:
         typer.echo(_sentence(store))
     if not stores:
         typer.echo(f"nothing is kept for {place}")
+
+
+def _asked(manager: Manager, **arguments: Any) -> list[Store]:
+    from digitalmodel_optimizer.plugin import Store
+
+    hook = "optimizer_manage_store"
+    stores = [answer for answer in manager.ask(hook, **arguments) if answer is not None]
+    for store in stores:
+        if not isinstance(store, Store):
+            raise manager.invalid_return(hook, store, "a Store")
+    return stores
 
 
 def _look_at(place: Path) -> tuple[Manager, Settings, str]:
