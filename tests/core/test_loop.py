@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -10,7 +11,12 @@ from typing import Any
 import pytest
 
 from digitalmodel_optimizer.batch.defaults import CoreDefaults
-from digitalmodel_optimizer.batch.loop import ADJUST_S, BatchLoop, Surroundings
+from digitalmodel_optimizer.batch.loop import (
+    ADJUST_S,
+    EARLY_LOOKS,
+    BatchLoop,
+    Surroundings,
+)
 from digitalmodel_optimizer.batch.scheduler import MAX_RETRIES, Scheduler
 from digitalmodel_optimizer.batch.tracker import MAX_UPCOMING, Tracker
 from digitalmodel_optimizer.plugin import (
@@ -68,6 +74,10 @@ class ScriptedExecutor(Executor):
     def resize(self, workers: int) -> None:
         self.sizes.append(workers)
 
+    def usage(self, _pids: Sequence[int] | None) -> tuple[float, dict[int, float]]:
+        """One core is busy all the time."""
+        return 10.0, {os.getpid(): self.now_s}
+
 
 class Run:
     def __init__(
@@ -95,7 +105,7 @@ class Run:
             self.manager,
             Settings(enabled=True),
             tracker,
-            Surroundings(lambda: executor.now_s, lambda _: (10.0, executor.now_s), lambda: MACHINE),
+            Surroundings(lambda: executor.now_s, executor.usage, lambda: MACHINE),
             state_for=lambda file: f"state of {file.stem}",
             processed=self.processed.append,
             take=self.take,
@@ -222,9 +232,35 @@ def test_plugins_adjust_the_workers_twice_a_second() -> None:
     assert run.executor.sizes == [4]
     assert run.decisions == ["workers 2 -> 4: idle cores"]
     moments = [progress.elapsed_s for progress in asked]
-    steady = [moment for moment in moments if moment >= ADJUST_S]
+    steady = [moment for moment in moments if moment >= EARLY_LOOKS * ADJUST_S]
+    assert len(steady) > 2
     assert all(later - sooner >= ADJUST_S for sooner, later in itertools.pairwise(steady))
     assert asked[-1].busy_cores == pytest.approx(1.0)
+    assert asked[-1].observed_files == 4
+
+
+def test_workers_that_are_being_started_do_not_count_as_busy_with_files() -> None:
+    asked: list[Progress] = []
+
+    class Watch:
+        @hookimpl
+        def optimizer_adjust(self, progress: Progress) -> None:
+            asked.append(progress)
+
+    class Starting(ScriptedExecutor):
+        """Two processes; that of one file computes half of the time, the other one still starts."""
+
+        pids = (11, 12)
+        files_by_pid = {11: 1}  # noqa: RUF012 - as the property has it
+
+        def usage(self, _pids: Sequence[int] | None) -> tuple[float, dict[int, float]]:
+            return 10.0, {11: 0.5 * self.now_s, 12: self.now_s}
+
+    Run(Starting(), 10, Watch())
+    known = [progress for progress in asked if progress.busy_cores is not None]
+    assert known
+    assert {progress.observed_files for progress in known} == {1}
+    assert all(progress.busy_cores == pytest.approx(0.5) for progress in known)
 
 
 def test_a_plugin_that_fails_to_adjust_leaves_it_to_others() -> None:

@@ -376,9 +376,9 @@ def test_known_workers_are_looked_at_without_a_search_for_others(
 ) -> None:
     sums = Sums(monkeypatch)
     monkeypatch.setattr(psutil.Process, "children", lambda *_, **__: pytest.fail("a search"))
-    assert tree_usage([child.pid, os.getpid()]) == (20, 4)
+    assert tree_usage([child.pid, os.getpid()]) == (20, {child.pid: 2, os.getpid(): 2})
     assert sorted(sums.asked) == sorted([child.pid, os.getpid()])
-    assert tree_usage([]) == (10, 2)
+    assert tree_usage([]) == (10, {os.getpid(): 2})
 
 
 def test_all_descendants_are_looked_at_where_no_workers_are_known(
@@ -393,7 +393,7 @@ def test_workers_that_have_vanished_are_passed_over(monkeypatch: pytest.MonkeyPa
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
     Sums(monkeypatch)
-    assert tree_usage([ended.pid]) == (10, 2)
+    assert tree_usage([ended.pid]) == (10, {os.getpid(): 2})
 
 
 def test_a_worker_that_vanishes_while_it_is_looked_at_counts_for_nothing(
@@ -408,4 +408,4 @@ def test_a_worker_that_vanishes_while_it_is_looked_at_counts_for_nothing(
         return counted(process)
 
     monkeypatch.setattr(psutil.Process, "cpu_times", cpu_times)
-    assert tree_usage([child.pid]) == (10, 2)
+    assert tree_usage([child.pid]) == (10, {os.getpid(): 2})

@@ -154,5 +154,6 @@ def test_memory_is_measured_twice_a_second_at_most() -> None:
 def test_the_limit_and_the_busy_cores_are_those_of_the_moment(busy_cores: float | None) -> None:
     batch = Told(1)
     batch.tracker.limit = lambda: 7
-    progress = batch.tracker.progress(busy_cores)
+    progress = batch.tracker.progress(busy_cores, 3)
     assert (progress.workers_limit, progress.busy_cores) == (7, busy_cores)
+    assert progress.observed_files == 3

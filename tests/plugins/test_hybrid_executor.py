@@ -373,6 +373,20 @@ def test_as_many_workers_are_started_as_files_wait(tmp_path: Path) -> None:
     assert started == [1, 2, 3, 3, 3]
 
 
+def test_workers_that_have_files_are_told_from_those_that_start(tmp_path: Path) -> None:
+    executor = ProcessExecutor(Workload(str(tmp_path), {0: "sleep 60"}), Limits())
+    executor.resize(1)
+    try:
+        executor.submit(schedule_of(1, 1).order[0])
+        executor.wait(0.0)
+        (pid,) = executor.pids
+        assert (executor.starting_workers, executor.files_by_pid) == (1, {})
+        assert until(lambda: not executor.wait(0.05) and executor.files_by_pid)
+        assert (executor.starting_workers, executor.files_by_pid) == (0, {pid: 1})
+    finally:
+        executor.close(kill=True)
+
+
 def test_a_start_that_takes_too_long_costs_its_file(tmp_path: Path) -> None:
     executor = ProcessExecutor(Workload(str(tmp_path), start_s=30.0), Limits(start_s=0.5))
     found: list[FileResult] = []

@@ -27,7 +27,6 @@ from digitalmodel_optimizer.plugin import (
 from digitalmodel_optimizer_plugins import hybrid_executor
 from digitalmodel_optimizer_plugins.hybrid_executor import early
 from digitalmodel_optimizer_plugins.hybrid_executor.early import early_processes, how_many
-from digitalmodel_optimizer_plugins.thread_allocation.budgets import time_with_late_workers_s
 
 MACHINE = Machine(64, 256_000.0, 200_000.0, "win32")
 pytestmark = pytest.mark.filterwarnings("error")
@@ -60,16 +59,6 @@ def test_the_number_follows_what_is_to_be_expected(
 ) -> None:
     """At least one, since no file runs in the host's own process."""
     assert how_many(files(count, size_mb), machine, ceiling, wish) == expected
-
-
-def test_ready_workers_begin_while_late_ones_start() -> None:
-    """Seconds for 10 s of work: alone, all ready, none ready, one of two ready."""
-    assert time_with_late_workers_s(10.0, 10.0, 1, 1, 2.0) == 10.0
-    assert time_with_late_workers_s(5.0, 10.0, 2, 2, 2.0) == 5.0
-    assert time_with_late_workers_s(5.0, 10.0, 2, 0, 2.0) == 7.0
-    assert time_with_late_workers_s(5.0, 10.0, 2, 1, 2.0) == 6.0
-    # Done before the late one comes.
-    assert time_with_late_workers_s(0.5, 1.0, 2, 1, 2.0) == 1.0
 
 
 def children() -> set[psutil.Process]:
@@ -166,6 +155,7 @@ def test_workers_that_wait_count_as_ready_until_one_is_taken_for_a_batch(
     try:
         assert executor.ready_workers == 2
         assert set(executor.pids) == {process.pid for process in ready}
+        assert executor.files_by_pid == {}
     finally:
         executor.close(kill=True)
     assert gone(ready)

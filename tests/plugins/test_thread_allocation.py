@@ -1,69 +1,29 @@
-"""thread-allocation: budgets that hold for any machine, and reasons in words."""
+"""thread-allocation: which budget decides, in which words, and what groups share."""
 
 from __future__ import annotations
 
-import heapq
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import settings as settings_of_hypothesis
-from hypothesis import strategies as st
-from plugin_settings import settings_of
+from allocation_calls import BIG, SMALL, allocate, files_of, settings, slow
 
 from digitalmodel_optimizer.plugin import (
-    Allocation,
     Batch,
     Group,
     Machine,
     Measured,
     Settings,
     SettingsError,
-    SimulationFile,
 )
 from digitalmodel_optimizer_plugins import thread_allocation as plugin
-from digitalmodel_optimizer_plugins.thread_allocation.budgets import makespan_s, memory_factor
+from digitalmodel_optimizer_plugins.thread_allocation.budgets import memory_factor
 from digitalmodel_optimizer_plugins.thread_allocation.scale_down import Tuner
-
-BIG = Machine(64, 256_000, 200_000, "win32")
-SMALL = Machine(2, 24_000, 20_000, "linux")
 
 
 @pytest.fixture(autouse=True)
 def _between_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plugin, "_batch", plugin._BatchState(Tuner()))
-
-
-def settings(*, ceiling: int | None = None, use_processes: bool = True, **options: Any) -> Settings:
-    return settings_of(plugin, ceiling=ceiling, use_processes=use_processes, **options)
-
-
-def files_of(*sizes_mb: float, first: int = 0) -> tuple[SimulationFile, ...]:
-    return tuple(
-        SimulationFile(index, f"case_{index}.sim", int(size * 1_000_000))
-        for index, size in enumerate(sizes_mb, first)
-    )
-
-
-def allocate(
-    sizes_mb: list[float],
-    machine: Machine = BIG,
-    measured: Measured | None = None,
-    run: Settings | None = None,
-) -> Allocation:
-    return plugin.optimizer_allocate(
-        group=Group("group", files_of(*sizes_mb)),
-        files=files_of(*sizes_mb),
-        machine=machine,
-        measured=measured or Measured(),
-        settings=run or settings(),
-    )
-
-
-def slow(files: int = 1, seconds: float = 60.0, size_mb: float = 100.0) -> Measured:
-    """Files so slow that the start of a worker does not matter."""
-    return Measured(files=files, seconds=seconds, size_mb=size_mb)
 
 
 # ---------------------------------------------------------------------------------------------
@@ -195,75 +155,6 @@ def test_more_native_threads_than_cores_are_lowered_to_the_cores() -> None:
 
 
 # ---------------------------------------------------------------------------------------------
-# The cost of a start
-# ---------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("machine", [BIG, SMALL])
-def test_ten_small_files_do_not_deserve_more_than_the_worker_that_is_ready(
-    machine: Machine,
-) -> None:
-    measured = Measured(files=1, seconds=0.04, size_mb=6.7, ready_workers=1)
-    allocation = allocate([6.7] * 10, machine, measured)
-    assert (allocation.workers, allocation.max_workers) == (1, 1)
-    assert "0.4 s of work (measured) would not end sooner with more, at 0.5 s per start" in (
-        allocation.reason
-    )
-
-
-def test_where_no_worker_is_ready_the_first_one_costs_its_start_as_well() -> None:
-    """So a few that start at the same time are done sooner than one; one core gains nothing."""
-    measured = Measured(files=1, seconds=0.04, size_mb=6.7)
-    assert 1 < allocate([6.7] * 10, BIG, measured).workers <= 5
-    assert allocate([6.7] * 10, replace(SMALL, logical_cpus=1), measured).workers == 1
-    assert allocate([0.1] * 10, BIG, replace(measured, seconds=0.001)).workers == 1
-
-
-def test_a_hundred_slow_small_files_do() -> None:
-    measured = Measured(files=1, seconds=0.5, size_mb=6.7)
-    assert allocate([6.7] * 100, BIG, measured).workers > 10
-
-
-def test_each_further_worker_must_pay_its_own_start() -> None:
-    counts = [
-        allocate([6.7] * 100, BIG, Measured(1, seconds, 6.7, ready_workers=1)).workers
-        for seconds in (0.004, 0.01, 0.02, 1.0, 10.0)
-    ]
-    assert counts == sorted(counts)
-    assert counts[0] == 1
-    assert 1 < counts[2] < counts[-1] == 25
-
-
-def test_unmeasured_files_are_judged_by_their_size() -> None:
-    ready = Measured(ready_workers=1)
-    small = allocate([0.5] * 10, measured=ready)
-    assert small.workers == 1
-    assert "0.1 s of work (assumed from the size) would not end sooner with more" in small.reason
-    assert allocate([1500.0] * 10, measured=ready).workers == 10
-    quick = settings(assumed_mb_per_s=1e5)
-    assert allocate([1500.0] * 10, measured=ready, run=quick).workers == 1
-
-
-def test_threads_need_no_start_but_take_turns_in_python() -> None:
-    run = settings(use_processes=False)
-    native = Measured(files=1, seconds=0.07, size_mb=6.7, native_share=1.0)
-    assert allocate([6.7] * 10, BIG, native, run).workers == 10
-    python = replace(native, native_share=0.5)
-    allocation = allocate([6.7] * 10, BIG, python, run)
-    assert allocation.workers == 2
-    assert "50% of it in Python, one thread at a time" in allocation.reason
-    assert allocate([6.7] * 10, BIG, replace(native, native_share=0.0), run).workers == 1
-
-
-@pytest.mark.parametrize(
-    ("costs", "workers", "expected"),
-    [([3.0, 3, 2, 2, 2], 2, 7.0), ([4.0], 3, 4.0), ([], 2, 0.0), ([1.0] * 1000, 4, 250.0)],
-)
-def test_makespan(costs: list[float], workers: int, expected: float) -> None:
-    assert makespan_s(costs, workers) == expected
-
-
-# ---------------------------------------------------------------------------------------------
 # Groups share the workers
 # ---------------------------------------------------------------------------------------------
 
@@ -334,94 +225,6 @@ def test_memory_factor(
 ) -> None:
     measured = Measured(files=1, seconds=1, size_mb=10, memory_factor=learned)
     assert memory_factor(largest_mb, measured, option) == pytest.approx(expected)
-
-
-# ---------------------------------------------------------------------------------------------
-# Any machine, any files, any settings
-# ---------------------------------------------------------------------------------------------
-
-auto = st.just("auto")
-any_settings = st.builds(
-    settings,
-    ceiling=st.none() | st.integers(1, 200),
-    use_processes=st.booleans(),
-    memory_share=st.floats(0.05, 1),
-    memory_budget_mb=auto | st.floats(1, 1e6),
-    memory_factor=auto | st.floats(0, 100),
-    worker_memory_mb=st.floats(0, 2000),
-    native_threads=auto | st.integers(1, 256),
-    licences=st.none() | st.integers(1, 100),
-    worker_start_s=st.floats(0, 60),
-    assumed_mb_per_s=st.floats(0.1, 1e5),
-    size_classes=st.sampled_from(["100:25,500:20,1000:15,10", "30", "100:45,500:30,15"]),
-)
-machines = st.builds(
-    Machine,
-    logical_cpus=st.integers(0, 256),
-    memory_total_mb=st.floats(0, 1e6),
-    memory_available_mb=st.floats(0, 1e6),
-    platform=st.sampled_from(["win32", "linux", "darwin"]),
-)
-measurements = st.builds(
-    Measured,
-    files=st.integers(0, 1000),
-    seconds=st.floats(0, 1e6),
-    size_mb=st.floats(0, 1e6),
-    native_share=st.floats(0, 1),
-    memory_factor=st.none() | st.floats(-10, 100),
-    ready_workers=st.integers(0, 8),
-)
-sizes = st.lists(st.just(0.0) | st.floats(0, 5000), max_size=60)
-
-
-@settings_of_hypothesis(deadline=None, max_examples=400)
-@given(sizes, sizes, machines, measurements, any_settings)
-def test_no_budget_is_ever_exceeded(
-    sizes_mb: list[float],
-    others_mb: list[float],
-    machine: Machine,
-    measured: Measured,
-    run: Settings,
-) -> None:
-    files = files_of(*sizes_mb, *others_mb)
-    allocation = plugin.optimizer_allocate(
-        group=Group("group", files[: len(sizes_mb)]),
-        files=files,
-        machine=machine,
-        measured=measured,
-        settings=run,
-    )
-    options = run.plugin(plugin.NAME)
-    workers, cpus = allocation.workers, max(1, machine.logical_cpus)
-
-    assert 1 <= workers <= cpus
-    assert allocation.native_threads >= 1
-    assert workers * allocation.native_threads <= cpus
-    assert workers <= min(options["licences"] or workers, run.ceiling or workers)
-    assert workers <= max(1, len(sizes_mb) + len(others_mb))
-    assert allocation.reason.startswith("1 worker:" if workers == 1 else f"{workers} workers:")
-
-    budget_mb = machine.memory_available_mb
-    if options["memory_budget_mb"] == "auto":
-        budget_mb *= options["memory_share"]
-    budget_mb = min(budget_mb, machine.memory_available_mb)
-    if options["memory_budget_mb"] != "auto":
-        budget_mb = min(budget_mb, options["memory_budget_mb"])
-    worker_mb = options["worker_memory_mb"] if run.use_processes else 0
-    largest = heapq.nlargest(workers, [file.size_mb for file in files_of(*sizes_mb)])
-    in_flight_mb = allocation.memory_factor * sum(largest) + worker_mb * workers
-    assert workers == 1 or in_flight_mb <= budget_mb * (1 + 1e-9) + 1e-6
-    assert allocation.memory_budget_mb is not None
-    assert 0 <= allocation.memory_budget_mb <= budget_mb
-
-
-@given(sizes, machines, measurements, any_settings, st.integers(1, 200))
-def test_a_lower_ceiling_never_gives_more_workers(
-    sizes_mb: list[float], machine: Machine, measured: Measured, run: Settings, ceiling: int
-) -> None:
-    free = allocate(sizes_mb, machine, measured, replace(run, ceiling=None)).workers
-    held = allocate(sizes_mb, machine, measured, replace(run, ceiling=ceiling)).workers
-    assert held <= min(free, ceiling)
 
 
 # ---------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import pickle
 import sys
 import time
 from collections import deque
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from multiprocessing.connection import wait
 from typing import Any
@@ -117,6 +117,14 @@ class ProcessExecutor(Executor):
     @property
     def pids(self) -> Collection[int]:
         return [worker.pid for worker in self._workers]
+
+    @property
+    def starting_workers(self) -> int:
+        return sum(not worker.ready and not worker.retiring for worker in self._workers)
+
+    @property
+    def files_by_pid(self) -> Mapping[int, int]:
+        return {worker.pid: len(worker.sent) for worker in self._workers if worker.sent}
 
     def start_worker(self) -> None:
         """One more process.

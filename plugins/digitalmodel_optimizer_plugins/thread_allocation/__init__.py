@@ -192,7 +192,7 @@ def optimizer_allocate(
     _batch.tuner.memory_factor = allocation.memory_factor
     if measured != _batch.measured:
         _batch.measured = measured
-        _batch.raiser.begin_plan(measured.ready_workers)
+        _batch.raiser.begin_plan()
     _batch.raiser.max_workers = max(_batch.raiser.max_workers, allocation.max_workers)
     return allocation
 

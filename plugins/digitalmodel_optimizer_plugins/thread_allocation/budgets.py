@@ -8,7 +8,6 @@ decide, the workers may be raised while the batch runs, as far as the budgets al
 
 from __future__ import annotations
 
-import heapq
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from digitalmodel_optimizer.plugin import (
 )
 from digitalmodel_optimizer.plugin.estimates import predict_s
 from digitalmodel_optimizer_plugins.size_classes import class_index, class_label, parse_table
+from digitalmodel_optimizer_plugins.thread_allocation.makespan import begins_s_of, makespan_s
 
 ASSUMED_MEMORY_FACTOR = 2.5
 # What one file showed is not the worst that its like can do.
@@ -32,19 +32,11 @@ LEARNED_MARGIN = 1.25
 LEAST_MEMORY_FACTOR = 0.1
 # A factor below the assumed one is believed for files up to this many times the measured size.
 LEARNED_REACH = 4.0
-# Two workers that import the host at once on two cores need 1.25 times the seconds of one
-# (measured: 3.24 s against 2.58 s); so the share of a start that all others prolong is a half.
-START_CONTENTION = 0.5
-# What the parent has to do for each worker that it starts, one after the other (measured:
-# 6 ms where nothing else runs, 21 ms beside the workers that start).
-SPAWN_S = 0.006
 # Work that is only assumed may be so many times as much: one worker too many costs its start, one
 # too few costs the whole batch.
 DOUBT = 2.0
 # Of worker counts whose time differs by less than this share, the smallest is taken.
 WORTHWHILE = 0.03
-# From so many files per worker on, dividing the work is as exact as playing the schedule through.
-PLAYED_FILES_PER_WORKER = 50
 
 
 @dataclass(frozen=True)
@@ -133,43 +125,6 @@ def memory_factor(largest_mb: float, measured: Measured, option: Any) -> float:
     if learned < ASSUMED_MEMORY_FACTOR and largest_mb > LEARNED_REACH * mean_mb:
         return ASSUMED_MEMORY_FACTOR
     return learned
-
-
-def makespan_s(costs_s: Sequence[float], workers: int) -> float:
-    """Seconds until ``workers`` have done all files, the next file always to the first free one."""
-    total_s = sum(costs_s)
-    if len(costs_s) > PLAYED_FILES_PER_WORKER * workers:
-        longest_s = max(costs_s)
-        return max(total_s / workers, longest_s)
-    busy_until = [0.0] * workers
-    for cost_s in sorted(costs_s, reverse=True):
-        heapq.heapreplace(busy_until, busy_until[0] + cost_s)
-    return max(busy_until)
-
-
-def begin_s_of(start_s: float, workers: int, ready: int, cpus: int) -> float:
-    """Seconds until the last of ``workers`` begins, of which ``ready`` have started before."""
-    if not start_s:
-        return 0.0
-    contention = 1 + START_CONTENTION * (workers - 1) / cpus
-    return start_s * contention + SPAWN_S * max(0, workers - ready)
-
-
-def time_with_late_workers_s(
-    played_s: float, total_s: float, workers: int, ready: int, start_s: float
-) -> float:
-    """Seconds for ``total_s`` of work when ``ready`` of the workers wait and the others start.
-
-    ``played_s`` is what all of them together would need. While the others start, the ready ones
-    work; with none ready, nobody does.
-    """
-    late = max(0, workers - ready)
-    if late == 0 or ready == 0:
-        return played_s + (start_s if late else 0.0)
-    alone_s = total_s / ready
-    if alone_s <= start_s:
-        return max(played_s, alone_s)
-    return max(played_s, (total_s + late * start_s) / workers)
 
 
 def _native_limit(cpus: int, native_threads: Any) -> list[Limit]:
@@ -275,22 +230,24 @@ class _Work:
         """
         least = max(1, min(allowed, self._measured.ready_workers))
         times_s = {workers: self._elapsed_s(workers) for workers in range(least, allowed + 1)}
-        good_s = min(times_s.values(), default=0.0) * (1 + WORTHWHILE)
+        # One too few costs more than one too many: no fewer for the sake of what is only assumed.
+        share = WORTHWHILE if self._measured.files else 0.0
+        good_s = min(times_s.values(), default=0.0) * (1 + share)
         return next((n for n, time_s in times_s.items() if time_s <= good_s), 1)
 
     def _elapsed_s(self, workers: int) -> float:
         """Processes start at the same time, each a little slower for the others. Threads start at
         once, but what is not native time they do in turn.
         """
-        if workers == 1 and not self._processes:
-            return self._total_s
-        played_s = makespan_s(self._costs_s, workers)
         if self._processes:
-            ready = self._measured.ready_workers
-            begin_s = begin_s_of(self._start_s, workers, ready, self._cpus)
-            return time_with_late_workers_s(played_s, self._total_s, workers, ready, begin_s)
+            measured = self._measured
+            ready, starting = measured.ready_workers, measured.starting_workers
+            begins_s = begins_s_of(workers, ready, starting, self._start_s, self._cpus)
+            return makespan_s(self._costs_s, begins_s)
+        if workers == 1:
+            return self._total_s
         python_share = 1 - self._measured.native_share if self._measured.files else 0.0
-        return max(played_s, self._total_s * python_share)
+        return max(makespan_s(self._costs_s, [0.0] * workers), self._total_s * python_share)
 
 
 def _reason(workers: int, most: int, native: int, decisive: Limit, limits: Sequence[Limit]) -> str:

@@ -2,25 +2,26 @@
 
 The table of size classes knows nothing of the machine's disk. Workers that wait for it would wait
 longer beside others; workers that compute show that cores, of which there are more, are what the
-batch lacks. So the number is raised by steps, until a budget or an idle worker says stop; each step
-waits until the workers of the last one have started.
+batch lacks. What they show bounds how many more may be of use; of these numbers the one that ends
+soonest is taken.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from digitalmodel_optimizer.plugin import Adjustment, Progress
-from digitalmodel_optimizer.plugin.estimates import remaining_s
-from digitalmodel_optimizer_plugins.thread_allocation.budgets import WORTHWHILE, begin_s_of
+from digitalmodel_optimizer.plugin import Adjustment, Measured, Progress
+from digitalmodel_optimizer.plugin.estimates import predict_s
+from digitalmodel_optimizer_plugins.thread_allocation.budgets import DOUBT, WORTHWHILE
+from digitalmodel_optimizer_plugins.thread_allocation.makespan import (
+    begins_s_of,
+    makespan_of_equal_s,
+)
 
-FACTOR = 4
-# Workers that use less of a core than this wait for something else.
-BUSY_SHARE = 0.6
-# The present rate is that of so many last seconds.
-RECENT_S = 1.0
+# Clocks of CPU time are no finer: workers that seem to compute all the time may wait this share.
+LEAST_WAIT = 0.05
+# Workers do not take turns: a disk that just as many could keep busy idles while they compute.
+SLACK = 2
 # Available memory below so many times the reserve is a reason not to start more.
 CALM_MEMORY = 1.25
 
@@ -33,89 +34,82 @@ class Raiser:
     start_s: float = 0.5
     assumed_mb_per_s: float = 50.0
     _limit: int = 0
-    _raised_at_s: float = -math.inf
-    _known: int = 0
-    _coming: list[tuple[int, float]] = field(default_factory=list)
 
-    def begin_plan(self, ready_workers: int) -> None:
+    def begin_plan(self) -> None:
         """A new plan counts, whatever an earlier one said; its allocations come."""
         self.max_workers, self._limit = 0, 0
-        self._known = max(self._known, ready_workers)
 
     def advise(
         self, progress: Progress, available_mb: float, reserve_mb: float, cpus: int
     ) -> Adjustment | None:
         """The limit to go to, or None; the caller is expected to follow."""
-        limit, running = progress.workers_limit, len(progress.running)
+        limit, busy = progress.workers_limit, progress.busy_cores
         if limit < self._limit:  # somebody had a reason to lower it
             self.max_workers = limit
         self._limit = limit
-        busy, starting = progress.busy_cores, self._starting(limit, progress.elapsed_s)
         if (
             limit >= self.max_workers
-            or progress.elapsed_s < self._raised_at_s + self.start_s
-            or not progress.files_waiting
-            or running < limit
+            or not progress.upcoming
+            or len(progress.running) < limit
             or busy is None
-            or busy - starting < BUSY_SHARE * (running - starting)
-            or running <= starting
             or available_mb < CALM_MEMORY * reserve_mb
         ):
             return None
-        raised = min(FACTOR * limit, self._soonest(progress, cpus))
+        observed = progress.observed_files
+        raised = self._soonest(
+            progress, min(self.max_workers, useful_workers(observed, busy)), cpus
+        )
         if raised <= limit:
             return None
-        self._limit, self._raised_at_s = raised, progress.elapsed_s
-        reason = f"{limit} keep {busy:.0f} cores busy, and the budgets allow {self.max_workers}"
+        self._limit = raised
+        reason = (
+            f"{observed} at work keep {busy:.1f} cores busy, and the budgets allow "
+            f"{self.max_workers}"
+        )
         return Adjustment(raised, reason)
 
-    def _starting(self, limit: int, now_s: float) -> int:
-        """Workers that are busy with their own start, which says nothing of the files."""
-        if limit > self._known:
-            self._coming.append((limit - self._known, now_s + self.start_s))
-            self._known = limit
-        self._coming = [(workers, at_s) for workers, at_s in self._coming if at_s > now_s]
-        return sum(workers for workers, _ in self._coming)
-
-    def _soonest(self, progress: Progress, cpus: int) -> int:
+    def _soonest(self, progress: Progress, allowed: int, cpus: int) -> int:
         """The number of workers that ends soonest; the present one where others gain little.
 
         Running files are taken to be half done; new workers begin when they have started.
         """
         limit, waiting = progress.workers_limit, progress.files_waiting
+        observed = min(limit, progress.observed_files)
         file_s = self._file_s(progress)
         times_s = {}
-        for workers in range(limit, min(self.max_workers, limit + waiting) + 1):
-            begin_s = begin_s_of(self.start_s, workers, limit, cpus)
-            begins = ((limit, file_s / 2), (workers - limit, begin_s))
-            times_s[workers] = last_end_s(waiting, file_s, begins)
+        for workers in range(limit, min(allowed, limit + waiting) + 1):
+            begins_s = begins_s_of(workers, limit, limit - observed, self.start_s, cpus)
+            ends_s = [begin_s + file_s / (1 if begin_s else 2) for begin_s in begins_s[:limit]]
+            times_s[workers] = makespan_of_equal_s(waiting, file_s, ends_s + begins_s[limit:])
+        if not times_s:
+            return limit
         soonest = min(times_s, key=lambda workers: (times_s[workers], workers))
         return soonest if times_s[soonest] * (1 + WORTHWHILE) <= times_s[limit] else limit
 
     def _file_s(self, progress: Progress) -> float:
-        """Seconds that a file takes a worker as it goes now.
+        """Seconds that a worker needs for one of the next files.
 
-        Before the first file is done: what is assumed, or that those which run are half done.
+        Before the first file is done: what is assumed, or that those which run are half done; and
+        in doubt more than that.
         """
-        window_s = min(RECENT_S, progress.elapsed_s)
-        since_s = progress.elapsed_s - window_s
-        recent = sum(when_s > since_s for when_s in progress.finished_s)
-        limit = progress.workers_limit
-        if recent:
-            return limit * window_s / recent
-        if progress.finished_s and (left_s := remaining_s(progress)) is not None:
-            return left_s * limit / max(1, progress.files_waiting)
+        done = progress.files_done - progress.files_resumed
+        if done and progress.worker_s:
+            size_mb = progress.size_done_mb - progress.size_resumed_mb
+            measured = Measured(done, progress.worker_s, size_mb)
+            return predict_s(measured, progress.upcoming) / len(progress.upcoming)
         size_mb = sum(file.size_mb for file in progress.running) / max(1, len(progress.running))
-        return max(2 * progress.elapsed_s, size_mb / self.assumed_mb_per_s)
+        return DOUBT * max(2 * progress.elapsed_s, size_mb / self.assumed_mb_per_s)
 
 
-def last_end_s(files: int, file_s: float, begins: Iterable[tuple[int, float]]) -> float:
-    """When ``files`` of ``file_s`` each are done by workers of whom so many begin at each time."""
-    by_time = sorted((begin_s, workers) for workers, begin_s in begins if workers)
-    ends_s = 0.0
-    rounds, more = divmod(files, sum(workers for _, workers in by_time))
-    for begin_s, workers in by_time:
-        mine = rounds + (more > 0)
-        more = max(0, more - workers)
-        ends_s = max(ends_s, begin_s + mine * file_s if mine else 0.0)
-    return ends_s
+def useful_workers(files: int, busy_cores: float) -> int:
+    """The most workers that may be of use to a batch, of which ``files`` at work keep so many cores
+    busy.
+
+    What they do not compute they wait for something that all share, a disk for example. Each such
+    wait is at most that of all ``files`` at once; what one of them takes is then its wait divided
+    by their number, and ``enough`` workers that take turns keep the disk busy all the time. Where
+    those at work are enough already, no more are of use.
+    """
+    share = min(1.0, busy_cores / files)
+    enough = 1 + files * share / max(LEAST_WAIT, 1 - share)
+    return int(SLACK * enough) if enough > files else files

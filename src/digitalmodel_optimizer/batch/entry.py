@@ -15,6 +15,7 @@ from digitalmodel_optimizer import __version__
 from digitalmodel_optimizer.batch.carried import CarriedState
 from digitalmodel_optimizer.batch.loading import load_plugins
 from digitalmodel_optimizer.batch.prewarmed import prewarmed
+from digitalmodel_optimizer.batch.reuse import conditions_of
 from digitalmodel_optimizer.batch.run import BatchRun
 from digitalmodel_optimizer.batch.sample_check import SampleCheck
 from digitalmodel_optimizer.batch.staging import Staging, batch_identifier
@@ -82,7 +83,7 @@ def run_post_process(host: Host, engine: Any, cfg: Any) -> BatchReport:
     with _one_at_a_time, contextlib.closing(display):
         try:
             manager.ask("optimizer_configure", settings=settings)
-            prepared = _prepare(host, engine, cfg, settings)
+            prepared = _prepare(host, engine, cfg, manager, settings)
             worker = Worker(host, manager, engine_defaults, settings, prepared.shared)
             return _run(prepared, worker, engine, cfg)
         except SettingsError as error:
@@ -102,18 +103,19 @@ class _Prepared:
     apart: bool
 
 
-def _prepare(host: Host, engine: Any, cfg: Any, settings: Settings) -> _Prepared:
+def _prepare(host: Host, engine: Any, cfg: Any, manager: Manager, settings: Settings) -> _Prepared:
     names, files = simulation_files(cfg)
     config = HostConfig(cfg)
     folder = str(config.result_folder)
     _refuse_overwriting_inputs(cfg, folder, files)
     apart = would_use_pool(host, engine, cfg)
-    identifier = batch_identifier(
-        [*config.for_results(), apart, _spelling(names), folder, __version__, host_version()]
-    )
+    parts = [*config.for_results(), apart, _spelling(names)]
+    conditions = conditions_of(manager, settings, folder, parts) if settings.cache else {}
+    identifier = batch_identifier([*parts, folder, __version__, host_version()])
     staging = Staging(folder, identifier, settings.source)
     shared = BatchFiles(names, config.basename, _original(cfg), staging.folder, folder)
-    return _Prepared(Batch(identifier, files, folder), staging, shared, apart)
+    batch = Batch(identifier, files, folder, conditions=conditions)
+    return _Prepared(batch, staging, shared, apart)
 
 
 def _run(prepared: _Prepared, worker: Worker, engine: Any, cfg: Any) -> BatchReport:
@@ -153,6 +155,14 @@ def _run(prepared: _Prepared, worker: Worker, engine: Any, cfg: Any) -> BatchRep
                     fault = error
         if settings.save_error_reports:
             report = write_error_logs(report)
+        if settings.cache and not isinstance(fault, VerificationError):
+            manager.tell(
+                "optimizer_keep_results",
+                batch=batch,
+                results=run.computed(report),
+                record=staging.record,
+                settings=settings,
+            )
         verdicts = manager.tell(
             "optimizer_batch_finished", batch=batch, report=report, settings=settings
         )

@@ -160,7 +160,8 @@ class FilesRun:
         self._tracker.reorder([task.file for task in tasks])
 
     def _plan(self, files: Sequence[SimulationFile], ready_workers: int) -> Schedule:
-        measured = measured_of(self._processed.values(), ready_workers)
+        starting = self.executor.starting_workers if self.executor else 0
+        measured = measured_of(self._processed.values(), ready_workers, starting)
         self.schedule = make_schedule(
             self.manager, self.settings, files, measured, self._around.machine(), self._isolated
         )

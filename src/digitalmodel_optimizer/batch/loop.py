@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from digitalmodel_optimizer.batch.busy import ALL, BusyWorkers, Usage
 from digitalmodel_optimizer.batch.scheduler import Scheduler
 from digitalmodel_optimizer.batch.tracker import TELL_S, Tracker
 from digitalmodel_optimizer.plugin import (
@@ -33,8 +34,10 @@ from digitalmodel_optimizer.plugin.manager import Manager
 
 SAMPLE_S = 0.25
 ADJUST_S = 0.5
-# A batch may be over in seconds: the first looks come sooner, each after twice as long.
+# A batch may be over in seconds: the first look comes sooner, the next after twice as long; and
+# plugins may adjust after each, until the batch is so many times as old as the last adjustment.
 FIRST_LOOK_S = SAMPLE_S / 2
+EARLY_LOOKS = 4
 # Looking at all processes of a busy machine takes long; spend little time on it.
 SAMPLING_SHARE = 0.02
 
@@ -43,14 +46,14 @@ SAMPLING_SHARE = 0.02
 class Surroundings:
     """What the loop is run in.
 
-    ``clock``: seconds since the batch began. ``usage``: memory in MB and CPU seconds of this
-    process and of workers by their process ids, or of all descendants (None). ``machine``: measured
-    anew. ``meanwhile``: work for the parent while the first files are on their way. ``sample_s``:
-    seconds from one look at usage and machine to the next.
+    ``clock``: seconds since the batch began. ``usage``: memory in MB of this process and of workers
+    by their process ids, or of all descendants (None), and CPU seconds of each. ``machine``:
+    measured anew. ``meanwhile``: work for the parent while the first files are on their way.
+    ``sample_s``: seconds from one look at usage and machine to the next.
     """
 
     clock: Callable[[], float]
-    usage: Callable[[Sequence[int] | None], tuple[float, float]]
+    usage: Callable[[Sequence[int] | None], tuple[float, Mapping[int, float]]]
     machine: Callable[[], Machine]
     meanwhile: Callable[[], None] = lambda: None
     sample_s: float = SAMPLE_S
@@ -95,9 +98,7 @@ class BatchLoop:
         self._replan: Callable[[], None] | None = None
         self._replan_at_s = math.inf
         self._sample_at_s = self._adjust_at_s = FIRST_LOOK_S
-        self._adjusted_at_s = 0.0
-        self._adjusted_cpu_s = 0.0
-        self._cpu_s = 0.0
+        self._busy = BusyWorkers()
         self.memory_peak_mb = 0.0
         self.stopped_by: BatchStoppedError | None = None
 
@@ -236,7 +237,7 @@ class BatchLoop:
     def _adjust_soon(self) -> None:
         """What the first file has told may be of use to the workers, too."""
         # CPU time over less than half a sample says little.
-        self._adjust_at_s = max(self.around.clock(), self._adjusted_at_s + FIRST_LOOK_S)
+        self._adjust_at_s = max(self.around.clock(), self._busy.since_s + FIRST_LOOK_S)
         self._sample_at_s = min(self._sample_at_s, self._adjust_at_s)
 
     def _timeout_s(self, now_s: float) -> float:
@@ -256,28 +257,28 @@ class BatchLoop:
         now_s = self.around.clock()
         if now_s < self._sample_at_s:
             return
-        self._measure()
+        observed = self._busy.look(self._measure())
         took_s = self.around.clock() - now_s
         self._sample_at_s = now_s + max(min(self.around.sample_s, now_s), took_s / SAMPLING_SHARE)
-        elapsed_s = now_s - self._adjusted_at_s
         planned = math.isinf(self._replan_at_s)  # or a plan is about to set the workers
-        if now_s >= self._adjust_at_s and elapsed_s > 0 and planned and not self.scheduler.done:
-            busy_cores = max(0.0, self._cpu_s - self._adjusted_cpu_s) / elapsed_s
-            self._adjust_at_s = now_s + min(ADJUST_S, now_s)
-            self._adjusted_at_s, self._adjusted_cpu_s = now_s, self._cpu_s
-            self._adjust(busy_cores)
+        if now_s >= self._adjust_at_s and planned and not self.scheduler.done:
+            self._adjust_at_s = now_s + min(ADJUST_S, now_s / EARLY_LOOKS)
+            self._adjust(*observed)
 
-    def _measure(self) -> None:
+    def _measure(self) -> Usage:
         pids = self.executor.pids
         known = tuple(pids) if pids or self.executor.in_parent else None
-        memory_mb, self._cpu_s = self.around.usage(known)
+        memory_mb, cpu_s = self.around.usage(known)
         self.memory_peak_mb = max(self.memory_peak_mb, memory_mb)
+        files = self.executor.files_by_pid
+        files = {ALL: self.scheduler.running} if files is None else files
+        return Usage(self.around.clock(), {**cpu_s, ALL: sum(cpu_s.values())}, files)
 
-    def _adjust(self, busy_cores: float) -> None:
+    def _adjust(self, busy_cores: float | None, observed_files: int) -> None:
         before = self.scheduler.limit
         adjustment = self.manager.ask_tolerant(
             "optimizer_adjust",
-            progress=self.tracker.progress(busy_cores),
+            progress=self.tracker.progress(busy_cores, observed_files),
             machine=self.around.machine(),
             settings=self.settings,
         )

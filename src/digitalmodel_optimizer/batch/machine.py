@@ -64,8 +64,8 @@ def measure_memory_mb(root: Path = cgroups.ROOT) -> tuple[float, float]:
     return total / 1e6, available / 1e6
 
 
-def tree_usage(pids: Collection[int] | None = None) -> tuple[float, float]:
-    """Resident memory in MB, and CPU seconds so far, of this process and its workers.
+def tree_usage(pids: Collection[int] | None = None) -> tuple[float, dict[int, float]]:
+    """Resident memory in MB of this process and its workers, and CPU seconds so far by process id.
 
     Shared pages are counted once per process, so the memory is an upper bound; the CPU time of
     processes that have ended is not in it.
@@ -75,14 +75,14 @@ def tree_usage(pids: Collection[int] | None = None) -> tuple[float, float]:
     """
     import psutil
 
-    memory, cpu_s = 0, 0.0
+    memory, cpu_s = 0, dict[int, float]()
     for process in _processes(pids):
         try:
             resident, times = process.memory_info().rss, process.cpu_times()
         except psutil.Error:
             continue
         memory += resident
-        cpu_s += times.user + times.system
+        cpu_s[process.pid] = times.user + times.system
     return memory / 1e6, cpu_s
 
 

@@ -83,7 +83,9 @@ def _allocation(manager: Manager, *, group: Group, **known: object) -> Allocatio
     return allocation
 
 
-def measured_of(results: Iterable[FileResult], ready_workers: int) -> Measured:
+def measured_of(
+    results: Iterable[FileResult], ready_workers: int, starting_workers: int = 0
+) -> Measured:
     """What the files that succeeded have cost."""
     done = [result for result in results if result.error is None and result.timings.total_s]
     seconds = sum(result.timings.total_s for result in done)
@@ -100,4 +102,5 @@ def measured_of(results: Iterable[FileResult], ready_workers: int) -> Measured:
         native_share=min(1.0, native / seconds) if seconds else 0.0,
         memory_factor=max(growth) if growth else None,
         ready_workers=ready_workers,
+        starting_workers=starting_workers,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from types import TracebackType
 
@@ -12,6 +12,7 @@ from digitalmodel_optimizer.batch.files_run import Caller, FilesRun
 from digitalmodel_optimizer.batch.loop import Surroundings
 from digitalmodel_optimizer.batch.machine import measure_machine, measure_memory_mb, tree_usage
 from digitalmodel_optimizer.batch.prewarmed import prewarmed
+from digitalmodel_optimizer.batch.reuse import Reuse
 from digitalmodel_optimizer.batch.sample_check import SampleCheck
 from digitalmodel_optimizer.batch.staging import Staging
 from digitalmodel_optimizer.batch.tracker import Tracker
@@ -71,6 +72,7 @@ class BatchRun:
         self.check = check
         self.outcome = Outcome()
         self.decisions: list[str] = []
+        self.reuse = Reuse()
         self.doubts: list[str] = []
         self._start = time.perf_counter()
         self._tracker = Tracker(batch.files, self._clock, lambda: measure_memory_mb()[1])
@@ -105,8 +107,9 @@ class BatchRun:
             self._files.executor.close(kill=True)
 
     def run(self) -> BatchReport:
-        """Process every file that an interrupted run has not left a result for."""
+        """Process every file for which no earlier run has left a result."""
         self._take_up_earlier_results()
+        self._refuse_names()
         self.manager.tell("optimizer_batch_started", batch=self.batch, settings=self.settings)
         try:
             pending = self._pending()
@@ -118,24 +121,49 @@ class BatchRun:
             self._files.executor.close(kill=False)
         return self._report()
 
+    def computed(self, report: BatchReport) -> list[FileResult]:
+        """Results of files that succeeded and were not supplied by a plugin."""
+        reused = self.reuse.results.keys()
+        return [r for r in report.results if r.error is None and r.file.index not in reused]
+
     def _clock(self) -> float:
         return time.perf_counter() - self._start
 
     # -- which files -------------------------------------------------------------------------
 
     def _take_up_earlier_results(self) -> None:
-        found = self.staging.noted(self.batch.files)
-        self.batch = replace(self.batch, files_resumed=len(found))
-        for result in found.values():
-            self.outcome.results[result.file.index] = result
+        """What an interrupted run has left, then what plugins have kept.
+
+        As far as it is certain by now what a file starts from; the others are looked at later.
+        """
+        resumed = self.staging.noted(self.batch.files)
+        self.outcome.results.update(resumed)
+        if self.settings.cache:
+            pending = self._pending()
+            self.reuse.find(self.manager, self.settings, self.staging, self.batch, pending)
+            self.outcome.results.update(self.reuse.results)
+        for result in self._by_index():
             self.carried.finished(result)
+        self._mispredicted(self._contiguous())
+        for result in self._by_index():
             self._tracker.resumed(result)
+        left = len(self._pending())
+        found = len(self.batch.files) - left - len(self.reuse.results)
+        self.batch = replace(self.batch, files_resumed=found, files_reused=len(self.reuse.results))
         if found:
-            left = len(self.batch.files) - len(found)
             self.decisions.append(
-                f"{count(len(found), 'file')} already finished by an interrupted run, "
+                f"{count(found, 'file')} already finished by an interrupted run, "
                 f"{left} left to process"
             )
+
+    def _contiguous(self) -> Iterator[FileResult]:
+        """The results up to the first file that has none."""
+        for file in self.batch.files:
+            if file.index not in self.outcome.results:
+                return
+            yield self.outcome.results[file.index]
+
+    def _refuse_names(self) -> None:
         for file in self._pending():
             fault = unwritable_name(file)
             if fault is not None:
@@ -155,7 +183,7 @@ class BatchRun:
         try:
             checks = [] if self.check is None else [self.check.task]
             self._files.run(pending, prewarmed.take_workers(), checks)
-            while not self._files.stopping and (wrong := self._mispredicted()):
+            while not self._files.stopping and (wrong := self._mispredicted(self._by_index())):
                 self._files.run_again(wrong)
             if not self._files.stopping:
                 self._compare_sample()
@@ -219,14 +247,16 @@ class BatchRun:
         self.outcome.fault = self.outcome.fault or OutputError(message)
         self._files.stop()
 
-    def _mispredicted(self) -> list[SimulationFile]:
+    def _by_index(self) -> list[FileResult]:
+        return [self.outcome.results[index] for index in sorted(self.outcome.results)]
+
+    def _mispredicted(self, results: Iterable[FileResult]) -> list[SimulationFile]:
         """Files to run again, since they did not start from what the files before them left."""
-        wrong = self.carried.mispredicted(
-            [self.outcome.results[index] for index in sorted(self.outcome.results)]
-        )
-        if wrong:
+        wrong = self.carried.mispredicted(results)
+        again = self.reuse.refuse(wrong)
+        if again:
             self.decisions.append(
-                f"{count(len(wrong), 'file')} processed again, with what the files before leave"
+                f"{count(len(again), 'file')} processed again, with what the files before leave"
             )
         for file in wrong:
             del self.outcome.results[file.index]
@@ -236,7 +266,7 @@ class BatchRun:
         for file in self._pending():
             error = FileError(ErrorKind.STOPPED, "the batch was stopped before this file's turn")
             self.outcome.results[file.index] = FileResult(file, error)
-        results = tuple(self.outcome.results[index] for index in sorted(self.outcome.results))
+        results = tuple(self._by_index())
         schedule = self._files.schedule
         plans = [
             f"{item.group.label}: {item.allocation.reason}"
@@ -244,15 +274,16 @@ class BatchRun:
         ]
         notes = [f"{r.file.stem}: {text}" for r in results for text in r.warnings]
         return BatchReport(
-            batch=self.batch,
+            batch=replace(self.batch, files_reused=len(self.reuse.results)),
             results=results,
             schedule=schedule,
             backend=self._files.executor.name if self._files.executor else "none",
             elapsed_s=self._clock(),
-            decisions=(*plans, *_counted(self.decisions)),
+            decisions=(*plans, *self.reuse.decisions(), *_counted(self.decisions)),
             warnings=(*self.doubts, *notes, *self.carried.doubts(results)),
             memory_peak_mb=self._files.memory_peak_mb,
             interrupted=self.outcome.interrupted,
+            reasons=self.reuse.counted(),
         )
 
 

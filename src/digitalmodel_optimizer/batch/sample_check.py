@@ -15,7 +15,6 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from digitalmodel_optimizer.batch.own_loop import tables_folder
-from digitalmodel_optimizer.batch.private import remove_tree
 from digitalmodel_optimizer.batch.worker import Worker
 from digitalmodel_optimizer.file.attempts import attempt_folder
 from digitalmodel_optimizer.file.unit import BatchFiles
@@ -26,6 +25,7 @@ from digitalmodel_optimizer.plugin import (
     SimulationFile,
     VerificationError,
 )
+from digitalmodel_optimizer.plugin.private import remove_tree
 from digitalmodel_optimizer.report.format import count
 from digitalmodel_optimizer.tables.differences import compare_tables
 from digitalmodel_optimizer.tables.differences_in_words import table_in_words

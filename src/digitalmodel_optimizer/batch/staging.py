@@ -18,8 +18,6 @@ from typing import Any
 
 from digitalmodel_optimizer.batch.finished import Finished, finished_of, record_of, stamp
 from digitalmodel_optimizer.batch.folder_lock import FolderLock
-from digitalmodel_optimizer.batch.journal import Journal
-from digitalmodel_optimizer.batch.private import make_private, remove_tree, why_not_private
 from digitalmodel_optimizer.file.attempts import attempt_folder, attempted, path_key
 from digitalmodel_optimizer.plugin import (
     ErrorKind,
@@ -28,8 +26,11 @@ from digitalmodel_optimizer.plugin import (
     OutputError,
     SimulationFile,
 )
+from digitalmodel_optimizer.plugin.atomic import publish
 from digitalmodel_optimizer.plugin.errors import ends_batch
-from digitalmodel_optimizer.tables.publish import leaves, not_replaced, publish
+from digitalmodel_optimizer.plugin.journal import Journal
+from digitalmodel_optimizer.plugin.private import make_private, remove_tree, why_not_private
+from digitalmodel_optimizer.tables.publish import leaves, not_replaced
 
 FOLDER_PREFIX = ".dmo-"
 JOURNAL_NAME = "finished.journal"
@@ -51,6 +52,7 @@ class Staging:
         self.folder = os.path.join(results_folder, FOLDER_PREFIX + identifier)
         self._source = None if source is None else os.path.abspath(source)
         self._published: dict[str, int] = {}
+        self._finished: dict[int, Finished] = {}
         self._journal: Journal | None = Journal(os.path.join(self.folder, JOURNAL_NAME))
         try:
             os.makedirs(results_folder, exist_ok=True)
@@ -134,20 +136,26 @@ class Staging:
 
         :return: why nothing more can be written, if so.
         """
-        mine = all(self._published.get(o.final) == result.file.index for o in result.outputs)
-        if self._journal is None or not mine:  # with another file's output in its place
-            return None
         stamps = tuple(stamp(output.final) for output in result.outputs)
-        record = record_of(Finished(result, stamps))
+        self._finished[result.file.index] = Finished(result, stamps)
+        record = self.record(result)
         try:
-            if record is not None:
+            if record is not None and self._journal is not None:
                 self._journal.add(record)
         except OSError as error:
             if ends_batch(error):
                 return _fault(error, self.folder)
-            self._journal.close()  # no reason to lose a result: it will be computed again
+            self._close_journal()  # no reason to lose a result: it will be computed again
             self._journal = None
         return None
+
+    def record(self, result: FileResult) -> bytes | None:
+        """The plain form of a result whose outputs are in place; None if it has none."""
+        index = result.file.index
+        finished = self._finished.get(index)
+        if finished is None or any(self._published.get(o.final) != index for o in result.outputs):
+            return None  # with another file's output in its place
+        return record_of(finished)
 
     def clear(self, result: FileResult) -> None:
         """Remove what the attempts at a file have left, whatever came of it."""
@@ -170,14 +178,27 @@ class Staging:
         found: dict[int, FileResult] = {}
         for file in files:
             finished = kept.get(file.path)
-            if finished is None or not finished.still_holds():
-                continue
-            if any(leaves(self.results_folder, item.final) for item in finished.result.outputs):
-                continue
-            found[file.index] = replace(finished.result, file=file)
-            # In the engine's order, so that of files that share a name the last one counts.
-            self._published.update((item.final, file.index) for item in finished.result.outputs)
+            if finished is not None and finished.input_holds():
+                result = self.adopt(finished, file)
+                if result is not None:
+                    found[file.index] = result
         return found
+
+    def adopt(self, finished: Finished, file: SimulationFile) -> FileResult | None:
+        """Take over what was finished as the result of ``file``.
+
+        :return: the result; None if an output of it is not there as it was written.
+        """
+        outputs = finished.result.outputs
+        if not finished.outputs_hold() or any(
+            leaves(self.results_folder, item.final) for item in outputs
+        ):
+            return None
+        result = replace(finished.result, file=file)
+        self._finished[file.index] = replace(finished, result=result)
+        for item in outputs:  # of files that share a name the last one counts
+            self._published[item.final] = max(file.index, self._published.get(item.final, -1))
+        return result
 
     def broken_off(self, files: Sequence[SimulationFile]) -> frozenset[int]:
         """Indices of files that an earlier run was processing when it ended without a word."""

@@ -38,6 +38,7 @@ class Tracker:
         self._failures = 0
         self._done_mb = 0.0
         self._resumed, self._resumed_mb = 0, 0.0
+        self._worker_s = 0.0
         self._finished_s: deque[float] = deque(maxlen=MAX_FINISHED)
         self._available_mb = 0.0
         self._measured_at_s = float("-inf")
@@ -64,6 +65,7 @@ class Tracker:
         """A file is done for good; one that was processed again counts as it ended last."""
         self._running.pop(result.file.index, None)
         self._count(result)
+        self._worker_s += result.timings.total_s
         self._finished_s.append(self._clock())
 
     def interrupted(self, file: SimulationFile) -> None:
@@ -92,7 +94,7 @@ class Tracker:
         self.untold = False
         self._told_at_s = self._clock()
 
-    def progress(self, busy_cores: float | None = None) -> Progress:
+    def progress(self, busy_cores: float | None = None, observed_files: int = 0) -> Progress:
         now_s = self._clock()
         if now_s - self._measured_at_s > _MEMORY_S:
             self._measured_at_s, self._available_mb = now_s, self._measure_mb()
@@ -111,5 +113,7 @@ class Tracker:
             files_resumed=self._resumed,
             size_resumed_mb=self._resumed_mb,
             finished_s=tuple(self._finished_s),
+            worker_s=self._worker_s,
             busy_cores=busy_cores,
+            observed_files=observed_files,
         )

@@ -107,11 +107,14 @@ class Shared:
 
 
 class SimulatedMachine:
-    """Cores, a disk and licences under one clock, ``now_s``."""
+    """Cores, a disk and licences under one clock, ``now_s``.
+
+    ``core_s``: the CPU time until now of one that has computed all the while.
+    """
 
     def __init__(self, machine: ModelMachine, contention: float) -> None:
         self.now_s = 0.0
-        self.busy_s = 0.0
+        self.core_s = 0.0
         self._cores = machine.cores
         self._contention = contention
         self._cpus = Shared(self._speed_of_cores)
@@ -167,7 +170,7 @@ class SimulatedMachine:
 
     def _pass(self, now_s: float) -> None:
         now_s = max(now_s, self.now_s)
-        self.busy_s += (now_s - self.now_s) * min(self._cores, len(self._cpus))
+        self.core_s += (now_s - self.now_s) * min(1.0, self._cores / max(1, len(self._cpus)))
         self._cpus.go_on(now_s)
         self._disk.go_on(now_s)
         self.now_s = now_s

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from digitalmodel_optimizer.batch.files_run import Caller, FilesRun
@@ -53,10 +53,17 @@ class _Worker:
     task: FileTask | None = None
     began_s: float = 0.0
     ended_s: float = 0.0
+    cpu_s: float = 0.0
+    computes_since_s: float | None = None
 
     @property
     def pid(self) -> int:
         return -self.number  # no process has it
+
+    def cpu_until(self, core_s: float) -> float:
+        """CPU seconds on files, while one that always computes has had ``core_s``."""
+        since_s = self.computes_since_s
+        return self.cpu_s + (0.0 if since_s is None else core_s - since_s)
 
 
 class SimulatedExecutor(Executor):
@@ -115,6 +122,20 @@ class SimulatedExecutor(Executor):
         return len(self._workers)
 
     @property
+    def starting_workers(self) -> int:
+        return self._starting
+
+    @property
+    def files_by_pid(self) -> Mapping[int, int]:
+        return {worker.pid: 1 for worker in self._workers if worker.task}
+
+    @property
+    def cpu_s(self) -> dict[int, float]:
+        """CPU seconds that workers have spent on files, by process id."""
+        core_s = self._machine.core_s
+        return {worker.pid: worker.cpu_until(core_s) for worker in self._workers}
+
+    @property
     def memory_mb(self) -> float:
         """Of the workers, and of the files that they have."""
         files_mb = sum(worker.task.file.size_mb for worker in self._workers if worker.task)
@@ -150,10 +171,13 @@ class SimulatedExecutor(Executor):
             machine.read(size_mb, compute)
 
         def compute() -> None:
+            worker.computes_since_s = machine.core_s
             machine.compute(self._costs.seconds(size_mb, worker.largest_mb), end)
 
         def end() -> None:
             worker.ended_s = machine.now_s
+            worker.cpu_s = worker.cpu_until(machine.core_s)
+            worker.computes_since_s = None
             machine.return_licence()
             self._arrived.append(worker)
 
@@ -231,6 +255,9 @@ def simulate(
     def used_mb() -> float:
         return supply.executor.memory_mb if supply.executor else 0.0
 
+    def usage(_: Sequence[int] | None) -> tuple[float, Mapping[int, float]]:
+        return used_mb(), supply.executor.cpu_s if supply.executor else {}
+
     def measure() -> Machine:
         total_mb = machine.memory_mb if memory_total_mb is None else memory_total_mb
         return Machine(machine.cores, total_mb, max(0.0, machine.memory_mb - used_mb()), "win32")
@@ -245,7 +272,7 @@ def simulate(
         Tracker(files, clock, lambda: measure().memory_available_mb),
         Surroundings(
             clock,
-            lambda _: (used_mb(), simulated.busy_s),
+            usage,
             measure,
             sample_s=SAMPLE_S if adjusted else math.inf,
         ),

@@ -21,6 +21,13 @@ def command(
     config: Annotated[
         str, typer.Argument(metavar="CONFIG [HOST ARGUMENTS]...", help="The batch's YAML file.")
     ],
+    verify_inputs: Annotated[
+        bool,
+        typer.Option(
+            "--verify-inputs",
+            help="Where results are kept, compare the whole content of each file.",
+        ),
+    ] = False,
 ) -> None:
     """Do what `python -m digitalmodel CONFIG ...` does, plugins included.
 
@@ -28,6 +35,7 @@ def command(
     also works where Python does not process .pth files. What follows CONFIG goes to the host
     as it is.
     """
+    from digitalmodel_optimizer.config.settings import VERIFY_VARIABLE
     from digitalmodel_optimizer.config.user_yaml import read_yaml
     from digitalmodel_optimizer.plugin import OptimizerError
 
@@ -42,6 +50,8 @@ def command(
     if not _host_is_there():
         say("digitalmodel is not installed in this Python; pip install digitalmodel")
         raise typer.Exit(_USAGE_STATUS)
+    if verify_inputs:
+        os.environ[VERIFY_VARIABLE] = "1"
     try:
         run_host([config, *context.args])
     except KeyboardInterrupt:

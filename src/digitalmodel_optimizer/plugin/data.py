@@ -6,7 +6,8 @@ bytes or decimal megabytes (1 MB = 1,000,000 bytes), times in seconds; names car
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any, Literal
 
@@ -62,7 +63,8 @@ class Measured:
 
     ``native_share`` is the part of the time spent in OrcFxAPI loads and batched reads (0 to 1),
     ``memory_factor`` the growth of the worker's memory per file, divided by the file's size,
-    ``ready_workers`` the worker processes that need no start of their own any more.
+    ``ready_workers`` the worker processes that need no start of their own any more,
+    ``starting_workers`` those of them that are not done with it.
     """
 
     files: int = 0
@@ -71,6 +73,7 @@ class Measured:
     native_share: float = 0.0
     memory_factor: float | None = None
     ready_workers: int = 0
+    starting_workers: int = 0
 
 
 @dataclass(frozen=True)
@@ -156,12 +159,15 @@ class Schedule:
 class Progress:
     """Where a batch stands. ``running`` and ``upcoming`` are in start order.
 
-    ``files_done`` counts those too that were taken over from an interrupted run, which
+    ``files_done`` counts those too that were taken over from an earlier run, which
     ``files_resumed`` and ``size_resumed_mb`` tell apart. ``upcoming`` names the next files only,
     ``files_waiting`` counts all that have not started. ``finished_s`` are the moments, in seconds
-    since the batch began, at which the latest files finished. ``busy_cores``: CPU seconds per
-    second of the batch's processes since plugins were last asked for an adjustment; None where
-    that is not known.
+    since the batch began, at which the latest files finished, ``worker_s`` the seconds that
+    workers have spent on the files that finished in this run.
+
+    ``busy_cores``: CPU seconds per second, since plugins were last asked for an adjustment, of the
+    workers that had files then and have some now; None where that is not known. They have
+    ``observed_files`` of the files that run. Workers that are being started are not among them.
     """
 
     files_total: int
@@ -178,7 +184,9 @@ class Progress:
     files_resumed: int = 0
     size_resumed_mb: float = 0.0
     finished_s: tuple[float, ...] = ()
+    worker_s: float = 0.0
     busy_cores: float | None = None
+    observed_files: int = 0
 
 
 @dataclass(frozen=True)
@@ -208,13 +216,18 @@ class Adjustment:
 class Batch:
     """A batch as it begins; ``results_folder`` is where the host's outputs end up.
 
-    ``files_resumed`` of the files were finished by an interrupted run of the same batch.
+    ``files_resumed`` of the files were finished by an interrupted run of the same batch,
+    ``files_reused`` have a result that a plugin has kept. ``conditions``: what all results depend
+    on besides the files themselves, by name, each as a version, a path or a digest; empty unless
+    results are kept (``settings.cache``).
     """
 
     identifier: str
     files: tuple[SimulationFile, ...]
     results_folder: str
     files_resumed: int = 0
+    files_reused: int = 0
+    conditions: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def size_mb(self) -> float:

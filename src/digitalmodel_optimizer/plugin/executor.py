@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from digitalmodel_optimizer.plugin.data import FileTask
@@ -76,6 +76,19 @@ class Executor(ABC):
     def pids(self) -> Collection[int]:
         """Processes of the workers, for their memory and CPU time; empty where there are none."""
         return ()
+
+    @property
+    def starting_workers(self) -> int:
+        """Of :attr:`ready_workers`, those that are still being started."""
+        return 0
+
+    @property
+    def files_by_pid(self) -> Mapping[int, int] | None:
+        """How many files each worker process that has any has now; None where that is not known.
+
+        By it the core tells workers that compute files from those that are being started.
+        """
+        return None
 
 
 class SerialExecutor(Executor):

@@ -102,6 +102,41 @@ class FileResult:
         return {} if self.payload is None else self.payload.summary_values()
 
 
+@dataclass(frozen=True)
+class KeptResults:
+    """What a plugin has kept of files that are to be processed, by their index.
+
+    ``records``: the record that the plugin was given for the result. ``reasons``: for files
+    without one, why, in a few words that a report can count ("the file has changed").
+    """
+
+    records: Mapping[int, bytes] = field(default_factory=dict)
+    reasons: Mapping[int, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Store:
+    """What a plugin keeps from run to run, and how much of it an action has removed.
+
+    ``place`` is a folder or an address; ``limit_mb`` None: no limit.
+    """
+
+    place: str
+    results: int
+    size_mb: float
+    limit_mb: float | None = None
+    removed: int = 0
+    removed_mb: float = 0.0
+
+
+class StoreAction(enum.Enum):
+    """What is done with a store: looked at; rid of what is of no use; emptied."""
+
+    INFO = "info"
+    PRUNE = "prune"
+    CLEAR = "clear"
+
+
 class RequestKind(enum.Enum):
     """How the engine would ask a model for a result."""
 
@@ -142,6 +177,7 @@ class BatchVerdict:
 class BatchReport:
     """How a batch went; ``results`` in the host's order. ``backend`` is the executor's name.
 
+    ``reasons`` counts the files that were read though results are kept, by why.
     ``remarks`` are plugins' sentences on the batch, each with the plugin's name; ``refused`` is why
     the command fails though every output is saved, or empty.
     """
@@ -155,6 +191,7 @@ class BatchReport:
     warnings: tuple[str, ...]
     memory_peak_mb: float
     interrupted: bool = False
+    reasons: Mapping[str, int] = field(default_factory=dict)
     remarks: tuple[tuple[str, str], ...] = ()
     refused: tuple[str, ...] = ()
 

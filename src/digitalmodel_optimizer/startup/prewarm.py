@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import warnings
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
 from digitalmodel_optimizer.batch.loading import load_plugins
 from digitalmodel_optimizer.batch.machine import measure_machine
@@ -21,6 +19,7 @@ from digitalmodel_optimizer.plugin.manager import (
     blocked_by_environment,
     installed_plugins,
 )
+from digitalmodel_optimizer.startup.expected import expected_files, expected_results_folder
 
 
 def prewarm(layout: Layout, configuration: Configuration) -> None:
@@ -37,9 +36,9 @@ def prewarm(layout: Layout, configuration: Configuration) -> None:
             if reference.name not in off:
                 with contextlib.suppress(Exception):
                     reference.load()
-        files = _expected_files(cfg, configuration.own.parent)
+        files = expected_files(configuration)
         if files:
-            _start_workers(layout, prewarmed.plugins, cfg, files)
+            _start_workers(layout, prewarmed.plugins, configuration, files)
             # Its result is kept for the check of the file's keys. That many new objects beside all
             # that the host has imported would set off Python's collector for 0.1 s.
             configuration.origin(BLOCK)
@@ -48,27 +47,23 @@ def prewarm(layout: Layout, configuration: Configuration) -> None:
 def _start_workers(
     layout: Layout,
     plugins: list[PluginReference],
-    cfg: dict[Any, Any],
-    files: tuple[SimulationFile, ...],
+    configuration: Configuration,
+    files: Sequence[SimulationFile],
 ) -> None:
-    manager, _, settings = load_plugins(cfg, plugins)
+    manager, _, settings = load_plugins(configuration.merged, plugins)
+    if settings.cache:
+        changed = manager.hook.optimizer_expect_files(
+            files=files,
+            results_folder=expected_results_folder(configuration),
+            settings=settings,
+        )
+        files = files if changed is None else changed
+    if not files:
+        return
     answers = manager.hook.optimizer_prewarm(
-        files=files,
+        files=tuple(files),
         prepare=PrepareWorker(layout, tuple(manager.references)),
         machine=measure_machine(),
         settings=settings,
     )
     prewarmed.workers = sum(answer for answer in answers if answer)
-
-
-def _expected_files(cfg: dict[Any, Any], folder: Path) -> tuple[SimulationFile, ...]:
-    """A guess, by the host's own rules where they are simple: which files it will list."""
-    block = cfg["file_management"]
-    directory = block.get("input_directory")
-    place = folder if directory is None else folder / str(directory)
-    pattern = (block.get("filename") or {}).get("pattern")
-    found = sorted(place.glob(f"*{pattern}*.sim" if pattern else "*.sim"))
-    return tuple(
-        SimulationFile(index, os.fspath(path), path.stat().st_size)
-        for index, path in enumerate(found)
-    )
