@@ -28,7 +28,11 @@ from digitalmodel_optimizer.plugin import (
     hookimpl,
 )
 from digitalmodel_optimizer_plugins.checks.findings import KINDS, find
-from digitalmodel_optimizer_plugins.checks.limits import limit_faults, read_limits
+from digitalmodel_optimizer_plugins.checks.limits import (
+    limit_faults,
+    limited_values,
+    read_limits,
+)
 from digitalmodel_optimizer_plugins.checks.observed import Observed
 from digitalmodel_optimizer_plugins.checks.verdict import (
     failure,
@@ -75,16 +79,14 @@ def optimizer_configure(settings: Settings) -> None:
 
 
 @hookimpl(wrapper=True)
-def optimizer_process_file(settings: Settings) -> Generator[None, FileResult, FileResult]:
-    """Send to the parent what was observed."""
+def optimizer_process_file() -> Generator[None, FileResult, FileResult]:
+    """Send to the parent what was observed, whatever the options say: they apply there."""
     observed = _of_this_thread.observed = Observed()
     result = yield
     _of_this_thread.observed = None
     if not isinstance(result, FileResult) or result.error is not None:
         return result
-    limits = read_limits(settings.plugin(NAME)["limits"])
-    values = observed.values(result.summary, limits) if limits else []
-    return replace(result, data={**result.data, NAME: {**observed.data(), "values": values}})
+    return replace(result, data={**result.data, NAME: observed.data()})
 
 
 @hookimpl(wrapper=True)
@@ -117,7 +119,14 @@ def optimizer_batch_finished(
     options = settings.plugin(NAME)
     limits = read_limits(options["limits"])
     done = [result for result in report.results if result.error is None]
-    data = {result.file: result.data[NAME] for result in done if NAME in result.data}
+    data = {
+        result.file: {
+            **result.data[NAME],
+            "values": limited_values(result.summary, limits) if limits else [],
+        }
+        for result in done
+        if NAME in result.data
+    }
     unchecked = [result.file for result in done if NAME not in result.data]
     findings = find(data, limits, skip=options["skip"])
     name = f"{PurePath(settings.source or 'batch').stem}.checks.csv"

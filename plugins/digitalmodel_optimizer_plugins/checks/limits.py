@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
+NO_NUMBER = 1e300
+"""OrcaFlex has numbers from here on for what has no value."""
 _BOUNDS = ("min", "max")
 
 
@@ -72,6 +74,18 @@ def read_limits(given: Mapping[Any, Any]) -> list[Limit]:
     ]
 
 
+def limited_values(
+    summary: Mapping[str, Mapping[str, Any]], limits: Sequence[Limit]
+) -> list[list[Any]]:
+    """Group, column and value (None where there is none) of summary values with a limit."""
+    return [
+        [group, column, _number(value)]
+        for group, columns in summary.items()
+        for column, value in columns.items()
+        if any(limit.is_of(group, column) for limit in limits)
+    ]
+
+
 def judge(values: Sequence[Sequence[Any]], limits: Sequence[Limit]) -> list[Judged]:
     """Every value against every bound of every limit that is of its column."""
     return [
@@ -94,3 +108,11 @@ def _beyond(value: float | None, bound: str, limit: float) -> float:
         return math.inf
     difference = value - limit if bound == "max" else limit - value
     return difference / abs(limit) if limit else difference
+
+
+def _number(value: Any) -> float | None:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return number if abs(number) < NO_NUMBER else None

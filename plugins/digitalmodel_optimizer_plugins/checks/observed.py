@@ -1,16 +1,14 @@
-"""What a worker observes of one file: its model, its results that are read, its summary."""
+"""What a worker observes of one file: its model, and its results that are read."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from digitalmodel_optimizer.plugin import Request, RequestKind
-from digitalmodel_optimizer_plugins.checks.limits import Limit
+from digitalmodel_optimizer_plugins.checks.limits import NO_NUMBER
 
-# OrcaFlex has such numbers for what has no value.
-_NO_NUMBER = 1e300
 # Times in files and settings are decimal, sample times are multiples.
 _TOLERANCE = 1e-6
 _MOST_NAMES = 20
@@ -49,17 +47,6 @@ class Observed:
         columns = {kind: list(found.items()) for kind, found in self._columns.items()}
         return {**self._status, **columns}
 
-    def values(
-        self, summary: Mapping[str, Mapping[str, Any]], limits: Sequence[Limit]
-    ) -> list[list[Any]]:
-        """Group, column and value (None where there is none) of summary values with a limit."""
-        return [
-            [group, column, _number(value)]
-            for group, columns in summary.items()
-            for column, value in columns.items()
-            if any(limit.is_of(group, column) for limit in limits)
-        ]
-
     def _note(self, kind: str, request: Request, detail: str) -> None:
         found = self._columns[kind]
         if len(found) < _MOST_NAMES:
@@ -95,7 +82,7 @@ def _odd(kind: RequestKind, answer: Any) -> tuple[str, str] | None:
         curves = [getattr(answer, name, None) for name in ("Min", "Max", "Mean")]
     arrays = [curve for curve in curves if isinstance(curve, np.ndarray) and curve.size]
     for values in arrays:
-        gaps = int(np.count_nonzero(~(np.abs(values) < _NO_NUMBER)))
+        gaps = int(np.count_nonzero(~(np.abs(values) < NO_NUMBER)))
         if gaps:
             return "nan", f"{gaps} of {values.size} values are no number"
     if kind is RequestKind.TIME_HISTORY and arrays and arrays[0].size > 1:
@@ -103,14 +90,6 @@ def _odd(kind: RequestKind, answer: Any) -> tuple[str, str] | None:
         if values.min() == values.max():
             return "flat", f"{values[0]:g} in all {values.size} samples"
     return None
-
-
-def _number(value: Any) -> float | None:
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        return None
-    return number if abs(number) < _NO_NUMBER else None
 
 
 def _api() -> Any:

@@ -11,7 +11,8 @@ import filecmp
 import os
 import random
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
 
 from digitalmodel_optimizer.batch.own_loop import tables_folder
 from digitalmodel_optimizer.batch.worker import Worker
@@ -26,7 +27,6 @@ from digitalmodel_optimizer.plugin import (
 )
 from digitalmodel_optimizer.plugin.private import remove_tree
 from digitalmodel_optimizer.report.format import count
-from digitalmodel_optimizer.tables.csv_file import NotATableError
 from digitalmodel_optimizer.tables.differences import compare_tables
 from digitalmodel_optimizer.tables.differences_in_words import table_in_words
 from digitalmodel_optimizer.tables.save import save_merged
@@ -49,7 +49,8 @@ class SampleCheck:
         self.shared = shared
         self.apart = apart
         self.done = False
-        self.files = _drawn(batch, number)
+        self._stems = Counter(map(_stem, batch.files))
+        self.files = _drawn(batch, number, self._stems)
         self._lists = tuple((file,) for file in self.files) if apart else (self.files,)
         self._attempt: str | None = None
         sizes = sorted((file.size_bytes for file in self.files), reverse=True)
@@ -82,7 +83,11 @@ class SampleCheck:
         failed = [file.stem for file in self.files if results[file.index].error is not None]
         if failed:
             return f"verify: sample: nothing was compared, since {', '.join(failed)} failed"
-        difference = self._difference(results, self._attempt)
+        try:
+            difference = self._difference(results, self._attempt)
+        except Exception as error:  # whatever saving or reading raises: it is no difference
+            said = f"{type(error).__name__}: {error}"
+            return f"verify: sample: {self._names()} could not be compared ({said})"
         if difference is not None:
             raise VerificationError(
                 f"verify: sample: {difference}. The batch was stopped: summaries were not written, "
@@ -99,17 +104,19 @@ class SampleCheck:
         """The first difference, list by list; nothing of the comparison is left behind."""
         try:
             for place, files in enumerate(self._lists):
-                ours = self._tables([results[file.index] for file in files], attempt)
+                chosen = [results[file.index] for file in files]
+                ours = self._summaries(chosen, attempt) | self._series(chosen)
                 theirs = _tables_below(tables_folder(attempt, place))
-                difference = next(_differences(theirs, ours), None)
+                overwritten = self._series(self._namesakes(chosen))
+                difference = next(_differences(theirs, ours, overwritten), None)
                 if difference is not None:
                     return difference
         finally:
             remove_tree(attempt)
         return None
 
-    def _tables(self, results: Sequence[FileResult], attempt: str) -> dict[str, str]:
-        """Summaries, as the host saves them for these results alone, and their time series."""
+    def _summaries(self, results: Sequence[FileResult], attempt: str) -> dict[str, str]:
+        """As the host saves them for these results alone."""
         folder = os.path.join(attempt, "ours")
         remove_tree(folder)
         os.makedirs(folder)
@@ -118,18 +125,28 @@ class SampleCheck:
         engine = host.post_process_class()
         self.worker.seams.put_in_place()
         save_merged(host, engine, cfg, results, f"{folder}-staged", apart=self.apart)
+        return _tables_below(folder)
+
+    def _series(self, results: Sequence[FileResult]) -> dict[str, str]:
+        """In their places, where they are by now."""
         finals = [output.final for result in results for output in result.outputs]
-        series = {os.path.relpath(path, self.shared.results_folder): path for path in finals}
-        return _tables_below(folder) | series
+        return {os.path.relpath(path, self.shared.results_folder): path for path in finals}
+
+    def _namesakes(self, results: Sequence[FileResult]) -> list[FileResult]:
+        """Those whose time series another file of the batch writes to as well."""
+        return [result for result in results if self._stems[_stem(result.file)] > 1]
 
 
-def _drawn(batch: Batch, number: int) -> tuple[SimulationFile, ...]:
+def _stem(file: SimulationFile) -> str:
+    return os.path.normcase(file.stem)
+
+
+def _drawn(batch: Batch, number: int, stems: Mapping[str, int]) -> tuple[SimulationFile, ...]:
     """The first file, on which all others build, and some more; the same for the same batch.
 
     Files of one name share the names of their time series, so none of them is drawn.
     """
-    stems = Counter(os.path.normcase(file.stem) for file in batch.files)
-    others = [file for file in batch.files[1:] if stems[os.path.normcase(file.stem)] == 1]
+    others = [file for file in batch.files[1:] if stems[_stem(file)] == 1]
     drawn = random.Random(batch.identifier).sample(others, min(number - 1, len(others)))
     return (batch.files[0], *sorted(drawn, key=lambda file: file.index))
 
@@ -140,20 +157,24 @@ def _tables_below(folder: str) -> dict[str, str]:
     return {os.path.relpath(path, folder): path for path in paths if path.endswith(".csv")}
 
 
-def _differences(theirs: Mapping[str, str], ours: Mapping[str, str]) -> Iterator[str]:
-    for name in sorted({*theirs, *ours}):
+def _differences(
+    theirs: Mapping[str, str], ours: Mapping[str, str], left_out: Collection[str]
+) -> Iterator[str]:
+    for name in sorted({*theirs, *ours} - {*left_out}):
         if name not in ours:
             yield f"{name} was not written by the plugins"
         elif name not in theirs:
             yield f"{name} is not written by the host's own loop"
         elif not filecmp.cmp(theirs[name], ours[name], shallow=False):
-            yield f"{name} differs from the host's own loop: {_in_words(theirs[name], ours[name])}"
+            yield f"{name}, {_in_words(Path(theirs[name]), Path(ours[name]))}"
 
 
-def _in_words(theirs: str, ours: str) -> str:
-    from pathlib import Path
-
-    try:
-        return next(table_in_words(compare_tables(Path(theirs), Path(ours))))
-    except NotATableError as error:
-        return str(error)
+def _in_words(theirs: Path, ours: Path) -> str:
+    table = compare_tables(theirs, ours)
+    place = table.first
+    if place is None:
+        return f"differs from that of the host's own loop: {'; '.join(table_in_words(table))}"
+    return (
+        f"row {place.row}, column {place.column}: the host's own loop has "
+        f"{place.left or 'no value'}, the plugins have {place.right or 'no value'}"
+    )
