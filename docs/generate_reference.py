@@ -13,7 +13,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from digitalmodel_optimizer.config.settings import BLOCK, BLOCK_OPTIONS, CEILING_KEYS, ENABLED
+from digitalmodel_optimizer.config.enabling import BLOCK
+from digitalmodel_optimizer.config.settings import BLOCK_OPTIONS, CEILING_KEYS, ENABLED
 from digitalmodel_optimizer.plugin import Option, PluginOptions, hookspecs
 from digitalmodel_optimizer.plugin.manager import (
     BUILT_IN,

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from digitalmodel_optimizer.config.enabling import is_enabled
 from digitalmodel_optimizer.config.places import with_lines
-from digitalmodel_optimizer.config.settings import is_enabled, read_settings, switched_off
+from digitalmodel_optimizer.config.settings import read_settings, switched_off
 from digitalmodel_optimizer.plugin import (
     OptimizerWarning,
     Option,

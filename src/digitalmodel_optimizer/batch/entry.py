@@ -13,6 +13,7 @@ from typing import Any
 from digitalmodel_optimizer import __version__
 from digitalmodel_optimizer.batch.carried import CarriedState
 from digitalmodel_optimizer.batch.loading import load_plugins
+from digitalmodel_optimizer.batch.no_input import refuse_no_files
 from digitalmodel_optimizer.batch.prewarmed import prewarmed
 from digitalmodel_optimizer.batch.run import BatchRun
 from digitalmodel_optimizer.batch.staging import Staging, batch_identifier
@@ -99,6 +100,7 @@ class _Prepared:
 
 
 def _prepare(host: Host, engine: Any, cfg: Any, settings: Settings) -> _Prepared:
+    refuse_no_files(cfg)
     names, files = simulation_files(cfg)
     config = HostConfig(cfg)
     folder = str(config.result_folder)

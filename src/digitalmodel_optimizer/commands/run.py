@@ -60,12 +60,9 @@ def run_host(arguments: list[str]) -> None:
         say(f"{activation.OFF}: switched off by {watcher.ENVIRONMENT_VARIABLE}")
     elif command_line.command_line_enables():
         activation.wrap_entrances()
-    else:
-        from digitalmodel_optimizer.startup.typos import typo_on_command_line
-
+    elif not activation.report_typo():
         advice = "to enable them, add to it  orcaflex: {parallel: {enabled: True}}"
-        reason = typo_on_command_line() or f"{arguments[0]} does not enable them; {advice}"
-        say(f"{activation.OFF}: {reason}")
+        say(f"{activation.OFF}: {arguments[0]} does not enable them; {advice}")
     run_engine()
 
 

@@ -34,6 +34,12 @@ GET_DATA = ("GetData", "Get Data")
 READ_AS_SERIES = "time series"
 """What stands for a command where the host reads a time-series column, whatever it names."""
 
+INPUT_FOLDER = ("file_management", "input_directory")
+PATTERN = ("file_management", "filename", "pattern")
+EXTENSIONS = ("file_management", "filename", "extension")
+_FILTERS = ("file_management", "filename", "filters")
+INPUT_FILES = ("file_management", "input_files", "sim")
+
 Path = tuple[Any, ...]
 
 
@@ -58,7 +64,7 @@ class HostConfig:
     what the host writes down of them while it works.
     """
 
-    files = _Entry("file_management", "input_files", "sim")
+    files = _Entry(*INPUT_FILES)
     result_folder = _Entry("Analysis", "result_folder")
     basename = _Entry("meta", "basename")
 
@@ -72,6 +78,39 @@ class HostConfig:
     @records.setter
     def records(self, records: dict[str, Any]) -> None:
         self.cfg[self.basename] = records
+
+    def get(self, path: Path) -> Any:
+        """The value at ``path``; None if it is not there."""
+        value = self.cfg
+        for key in path:
+            value = value.get(key) if isinstance(value, Mapping) else None
+        return value
+
+    def input_folders(self, root: str) -> list[str]:
+        """Where the host looks for the input folder, in its order; ``root`` is the user's file's.
+
+        None is looked for where the host gets its files otherwise.
+        """
+        named = self.get(INPUT_FOLDER)
+        if not self.get(("file_management", "flag")) or not isinstance(named, (str, type(None))):
+            return []
+        folders = [os.path.join(root, named or ""), os.path.abspath(named or root)]
+        return list(dict.fromkeys(map(os.path.normpath, folders)))
+
+    @property
+    def input_folder(self) -> Any:
+        """The folder in which the host has looked for files; None if they are listed."""
+        return self.get(("Analysis", "file_management_input_directory"))
+
+    @property
+    def file_pattern(self) -> str:
+        """Which names of simulation files the host takes; it may filter them further."""
+        part = self.get(PATTERN)
+        return "*.sim" if part is None else f"*{part}*.sim"
+
+    @property
+    def filters_files(self) -> bool:
+        return bool(self.get(_FILTERS))
 
     @property
     def summary_stem(self) -> Any:

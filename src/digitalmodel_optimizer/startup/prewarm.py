@@ -13,7 +13,9 @@ from digitalmodel_optimizer.batch.machine import measure_machine
 from digitalmodel_optimizer.batch.prewarmed import prewarmed
 from digitalmodel_optimizer.batch.worker import PrepareWorker
 from digitalmodel_optimizer.config.configuration import Configuration
-from digitalmodel_optimizer.config.settings import BLOCK, switched_off
+from digitalmodel_optimizer.config.enabling import BLOCK
+from digitalmodel_optimizer.config.settings import switched_off
+from digitalmodel_optimizer.host.config import HostConfig
 from digitalmodel_optimizer.host.layouts import Layout
 from digitalmodel_optimizer.plugin import SimulationFile
 from digitalmodel_optimizer.plugin.manager import (
@@ -63,11 +65,10 @@ def _start_workers(
 
 def _expected_files(cfg: dict[Any, Any], folder: Path) -> tuple[SimulationFile, ...]:
     """A guess, by the host's own rules where they are simple: which files it will list."""
-    block = cfg["file_management"]
-    directory = block.get("input_directory")
-    place = folder if directory is None else folder / str(directory)
-    pattern = (block.get("filename") or {}).get("pattern")
-    found = sorted(place.glob(f"*{pattern}*.sim" if pattern else "*.sim"))
+    config = HostConfig(cfg)
+    places = (Path(name) for name in config.input_folders(os.fspath(folder)))
+    place = next((place for place in places if place.is_dir()), None)
+    found = sorted(place.glob(config.file_pattern)) if place else []
     return tuple(
         SimulationFile(index, os.fspath(path), path.stat().st_size)
         for index, path in enumerate(found)
