@@ -30,9 +30,10 @@ def command(
     """
     from digitalmodel_optimizer.config.user_yaml import read_yaml
     from digitalmodel_optimizer.plugin import OptimizerError
+    from digitalmodel_optimizer.startup.no_start import missing_file
 
     if not os.path.isfile(config):
-        say(_no_such_file(config))
+        say(missing_file(Path(config)) or _no_such_file(config))
         raise typer.Exit(_USAGE_STATUS)
     try:
         _ = read_yaml(Path(config)).content

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from digitalmodel_optimizer.config.configuration import MISSING, look_up
 from digitalmodel_optimizer.config.enabling import BLOCK
 from digitalmodel_optimizer.config.user_yaml import Key
+from digitalmodel_optimizer.plugin.options import AUTO
 
 PLUGINS = (*BLOCK, "plugins")
 
@@ -130,7 +131,7 @@ class RightPlaces:
             return Misplaced(key, f"has no effect: {WITHOUT_EFFECT[name]}; remove it", False)
         right, places = self.of(name)
         for place in places:
-            if look_up(cfg, (*place, right)) not in (MISSING, None):
+            if look_up(cfg, (*place, right)) not in (MISSING, None, AUTO):
                 return Misplaced(key, f"has no effect: {'.'.join((*place, right))} counts", False)
         advice = self.advice(name, value) or "remove it"
         return Misplaced(key, f"is not read; {advice}", name not in level.others)

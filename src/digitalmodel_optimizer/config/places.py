@@ -76,7 +76,7 @@ class Places:
             said = f"{_dotted(key)} is repeated ({', '.join(lines)} and {last})"
             common = min(len(key), len(block))
             if differs and key[:common] == block[:common] and len({p.file for p in places}) == 1:
-                faults.append(f"{said}, and only the last one counts; join them into one")
+                faults.append(f"{said}, and the last one counts alone; join them into one")
             else:
                 told.append(f"{said}; the host takes the last")
         if len(told) > _MOST_REPEATED:

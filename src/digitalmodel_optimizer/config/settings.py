@@ -187,7 +187,8 @@ class _Reader:
             (self.faults if mistake.fatal else self.doubts).append((mistake.key, mistake.said))
         known = {*_NAMED, PLUGINS[-1], *(mistake.key[-1] for mistake in misplaced)}
         for name, value in block.items():
-            near = None if name in known else self.right.near(name)
+            exact = name in known or self.right.of(name)[1]
+            near = None if exact else self.right.near(name)
             if near is not None:
                 said = f"is an unknown key; did you mean {near}?"
                 advice = "" if near in _NAMED else f" Then {self.right.advice(near, value)}"

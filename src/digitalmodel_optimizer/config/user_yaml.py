@@ -125,7 +125,13 @@ class YamlText:
                 f"{place.file} has a second document on line {place.line}; the host reads files "
                 "with one only"
             )
+        if self._is_tab(place, mark.column):
+            said = "a tab; YAML takes spaces only"
         return f"{place.file} is not YAML: line {place.line}, column {mark.column + 1}: {said}"
+
+    def _is_tab(self, place: Place, column: int) -> bool:
+        lines = dict(self.files)[place.file].decode().splitlines()[place.line - 1 : place.line]
+        return any(line[column : column + 1] == "\t" for line in lines)
 
 
 def read_yaml(*paths: Path) -> YamlText:

@@ -143,6 +143,12 @@ class HostConfig:
         block = self.cfg["orcaflex"]["postprocess"].get(part)
         return isinstance(block, Mapping) and bool(block.get("flag"))
 
+    def is_post_processing(self) -> bool:
+        """Whether any part of the post-processing is asked for."""
+        parts = self.get(("orcaflex", "postprocess"))
+        names = parts if isinstance(parts, Mapping) else ()
+        return any(self.is_wanted(name) for name in names)
+
     def begins_series_records(self) -> bool:
         """Whether the first file begins the list of time-series tables."""
         return self.is_wanted("time_series") and bool((self.cfg.get(_SERIES) or {}).get("data"))

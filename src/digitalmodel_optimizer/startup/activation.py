@@ -12,7 +12,7 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
 import wrapt
 
@@ -58,11 +58,11 @@ def report_typo() -> bool:
     typo = typo_on_command_line()
     if typo is None:
         _report_missing_file()
-        return False
-    say(typo.said if typo.fatal else f"{OFF}: {typo.said}")
-    if typo.fatal:
-        raise SystemExit(OptimizerError.exit_status)
-    return True
+    elif typo.fatal:
+        _end(typo.said)
+    else:
+        say(f"{OFF}: {typo.said}")
+    return typo is not None
 
 
 def _report_missing_file() -> None:
@@ -71,8 +71,21 @@ def _report_missing_file() -> None:
     config = Path((host_arguments() or ["."])[0])
     said = None if config.exists() else missing_file(config)
     if said is not None:
-        say(said)
-        raise SystemExit(OptimizerError.exit_status)
+        _end(said)
+
+
+def _report_rivals(configuration: Configuration) -> None:
+    """Here and not with the settings: where a block is lost, a batch may never begin."""
+    from digitalmodel_optimizer.startup.typos import find_rivals
+
+    rivals = find_rivals(configuration)
+    if rivals is not None and rivals.fatal:
+        _end(rivals.said)
+
+
+def _end(said: str) -> NoReturn:
+    say(said)
+    raise SystemExit(OptimizerError.exit_status)
 
 
 def wrap_entrances() -> None:
@@ -85,6 +98,7 @@ def wrap_entrances() -> None:
         print_warnings_in_a_line()
         configuration = host_configuration()
         if configuration is not None:  # and enabled
+            _report_rivals(configuration)
             replace_missing()
             defer_imports(layout.packages, layout.loud)
             _prewarm(layout, configuration)
@@ -164,8 +178,7 @@ def _run_engine(wrapped: Any, _instance: Any, args: Any, kwargs: Any) -> Any:
         said = _why_no_start()
         if said is None:
             raise
-        say(said)
-        raise SystemExit(OptimizerError.exit_status) from None
+        _end(said)
     except KeyboardInterrupt:
         if not is_host_command():
             raise

@@ -26,7 +26,7 @@ from digitalmodel_optimizer.host.config import INPUT_FOLDER, HostConfig
 from digitalmodel_optimizer.plugin import OptimizerError
 
 # As far as can be told of a text that is no YAML.
-_ENABLES = re.compile(rb"^\s*[\"']?enabled[\"']?\s*:\s*(true|yes|on)\b", re.IGNORECASE | re.MULTILINE)
+_ENABLES = re.compile(rb"(?im)^\s*[\"']?enabled[\"']?\s*:\s*(true|yes|on)\b")
 
 
 def why_no_start(arguments: Sequence[str]) -> str | None:
@@ -94,9 +94,10 @@ def _no_base(configuration: Configuration) -> str | None:
     if configuration.base is not None:
         return None
     name = f"{configuration.basename}.yml"
-    for folder in dict.fromkeys((*own.absolute().parents, *Path.cwd().parents)):
+    path = Path(os.path.abspath(own))
+    for folder in dict.fromkeys((*path.parents, *Path.cwd().parents)):
         if (folder / TEST_DATA / name).is_file():
-            there = os.path.relpath(own, folder)
+            there = os.path.relpath(path, folder)
             return (
                 f"the host finds no base configuration from {Path.cwd()}: {TEST_DATA / name} is in "
                 f"{folder}; type  {_command(folder, there)}"
@@ -104,15 +105,16 @@ def _no_base(configuration: Configuration) -> str | None:
     looked = " nor ".join(str(place.absolute()) for place in base_places(configuration.basename))
     return (
         f"the host finds no base configuration for {configuration.basename}: there is neither "
-        f"{looked}; run the command in the folder that holds {TEST_DATA.parts[0]}, or copy {name} there"
+        f"{looked}; run the command where {TEST_DATA} is, or put {name} at the first place"
     )
 
 
 def _no_input_folder(configuration: Configuration) -> str | None:
-    folders = HostConfig(configuration.merged).input_folders(os.path.dirname(configuration.own))
+    root = os.path.dirname(os.path.abspath(configuration.own))
+    folders = HostConfig(configuration.merged).input_folders(root)
     if not folders or any(os.path.isdir(folder) for folder in folders):
         return None
-    looked = " nor ".join(os.path.abspath(folder) for folder in folders)
+    looked = " nor ".join(folders)
     neither = "neither " if len(folders) > 1 else "no folder "
     return f"{configuration.own}: " + Places(configuration.merged).sentence(
         INPUT_FOLDER, f"leads nowhere: there is {neither}{looked}"

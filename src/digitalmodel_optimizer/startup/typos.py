@@ -10,7 +10,7 @@ import contextlib
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from digitalmodel_optimizer.config.configuration import (
     MISSING,
@@ -27,6 +27,7 @@ from digitalmodel_optimizer.config.enabling import (
 )
 from digitalmodel_optimizer.config.places import Places
 from digitalmodel_optimizer.config.user_yaml import Key, YamlText, read_yaml
+from digitalmodel_optimizer.host.config import HostConfig
 from digitalmodel_optimizer.plugin import OptimizerError
 from digitalmodel_optimizer.startup.command_line import BASENAMES, host_arguments
 
@@ -54,18 +55,28 @@ def find_typo(configuration: Configuration) -> Typo | None:
     cfg = configuration.merged
     if is_enabled(cfg) or configuration.basename not in BASENAMES:
         return None
-    places = Places(cfg)
     said = look_up(cfg, (*BLOCK, ENABLED))
     origin = configuration.origin_of((*BLOCK, ENABLED), said)
     if origin is not None and origin.file == configuration.base:
         said, cfg = MISSING, configuration.texts[-1].content  # the user's own has the last word
     if said in (MISSING, None) and _is_hidden(configuration):
-        told, faults = places.repeated_keys(BLOCK)
-        return Typo(f"{configuration.own}: {[*faults, *told][0]}", bool(faults))
+        return find_rivals(configuration)
+    if not _is_post_processing(configuration.merged):
+        return None
     found = wrong_enabling(cfg)
     if found is None:
         return None
-    return Typo(f"{configuration.own}: {places.sentence(found.key, found.said)}", found.fatal)
+    sentence = Places(configuration.merged).sentence(found.key, found.said)
+    return Typo(f"{configuration.own}: {sentence}", found.fatal)
+
+
+def find_rivals(configuration: Configuration) -> Typo | None:
+    """Keys on the way to our block that stand more than once, so that all but one are lost."""
+    if configuration.basename not in BASENAMES:
+        return None
+    told, faults = Places(configuration.merged).repeated_keys(BLOCK)
+    lost = [*faults, *told]
+    return Typo(f"{configuration.own}: {lost[0]}", bool(faults)) if lost else None
 
 
 def _is_hidden(configuration: Configuration) -> bool:
@@ -77,9 +88,13 @@ def _is_hidden(configuration: Configuration) -> bool:
             nested = value
             for name in reversed(way):
                 nested = {name: nested}
-            if is_enabled(nested):
+            if is_enabled(nested) and _is_post_processing(configuration.merged, nested):
                 return True
     return False
+
+
+def _is_post_processing(*configurations: Any) -> bool:
+    return any(HostConfig(cfg).is_post_processing() for cfg in configurations)
 
 
 def _mentioned(arguments: Sequence[str]) -> bool:
