@@ -42,7 +42,8 @@ from digitalmodel_optimizer.plugin.manager import Manager
 from digitalmodel_optimizer.report.error_logs import write_error_logs
 from digitalmodel_optimizer.report.progress import ProgressDisplay
 from digitalmodel_optimizer.report.report import print_report
-from digitalmodel_optimizer.tables.save import save_merged
+from digitalmodel_optimizer.tables.rehearsal import refuse_unusable_settings
+from digitalmodel_optimizer.tables.save import save_merged, save_partial
 
 # The seams are the process's, not a thread's: the batch that ends first would take them away from
 # the other one.
@@ -101,6 +102,7 @@ class _Prepared:
 
 def _prepare(host: Host, engine: Any, cfg: Any, settings: Settings) -> _Prepared:
     refuse_no_files(cfg)
+    refuse_unusable_settings(cfg)
     names, files = simulation_files(cfg)
     config = HostConfig(cfg)
     folder = str(config.result_folder)
@@ -132,8 +134,11 @@ def _run(prepared: _Prepared, worker: Worker, engine: Any, cfg: Any) -> BatchRep
             report = run.run()
             fault: Exception | None = run.outcome.fault
             keep_staging = report.interrupted or fault is not None
-            if not keep_staging:
-                end = os.path.join(staging.folder, "end")
+            end = os.path.join(staging.folder, "end")
+            if fault is not None and not report.interrupted:
+                staging.discard_unfinished()  # which makes room
+                report = _with_partial_tables(report, worker.host, cfg, end)
+            elif not keep_staging:
                 try:
                     seams.put_in_place()
                     save_merged(worker.host, engine, cfg, report.results, end, apart=prepared.apart)
@@ -161,6 +166,17 @@ def _run(prepared: _Prepared, worker: Worker, engine: Any, cfg: Any) -> BatchRep
     if manager.faults and not report.failed:  # everything is saved, and nothing is left to resume
         raise manager.faults[0]
     return report
+
+
+def _with_partial_tables(report: BatchReport, host: Host, cfg: Any, end: str) -> BatchReport:
+    """``report`` of a batch that a fault has ended, with tables of what has succeeded."""
+    try:
+        saved, faults = save_partial(host, cfg, report.results, end)
+        warnings = (*report.warnings, *faults)
+        return replace(report, partial_tables=tuple(saved), warnings=warnings)
+    except Exception as error:
+        said = f"no tables of what has succeeded could be saved: {error}"
+        return replace(report, warnings=(*report.warnings, said))
 
 
 def _with_faults(report: BatchReport, manager: Manager) -> BatchReport:

@@ -18,7 +18,7 @@ from digitalmodel_optimizer.config.user_yaml import Key, Place
 from digitalmodel_optimizer.plugin import OptimizerError, SettingsError
 
 # At the start of a fault, unless its place follows already.
-_FAULTY_KEY = re.compile(r"(?:orcaflex|file_management)(?:\.[\w-]+)+(?= (?!\())")
+_FAULTY_KEY = re.compile(r"(?:orcaflex|\w+_settings|file_management)(?:\.[\w-]+)+(?= (?!\())")
 _MOST_REPEATED = 3
 
 

@@ -23,6 +23,10 @@ _SUMMARY, _SERIES, _LINKED = (
     "time_series_settings",
     "linked_statistics_settings",
 )
+_PARTS = {"summary": _SUMMARY, "time_series": _SERIES, "linked_statistics": _LINKED}
+"""Parts of the post-processing, and which settings each has."""
+SUMMARY_PART = ("orcaflex", "postprocess", "summary")
+_STATISTICS = ("Minimum", "Maximum", "Mean", "StdDev")
 _PERIOD = "SimulationPeriod"
 SERIES_RECORDS = "time_series"
 """The list of time-series tables among the records of a batch."""
@@ -188,6 +192,33 @@ class HostConfig:
         section, _, group, _, column = path[:5]
         entry = self._groups(section)[group]
         return f"{entry.get('Label')} / {entry['Columns'][column].get('Label')}"
+
+    def decimals(self) -> Iterator[tuple[Path, Any]]:
+        """(path, value) of what each part that is asked for rounds its tables to, where it says."""
+        for part, section in _PARTS.items():
+            path = (*SUMMARY_PART[:-1], part)
+            written = self.is_wanted(part) and self._groups(section)
+            if written and "csv_decimal" in self.get(path):
+                yield (*path, "csv_decimal"), self.get((*path, "csv_decimal"))
+
+    def labels_of_groups(self) -> Iterator[tuple[Path, Any]]:
+        """(path, label) of the groups of all parts that are asked for; groups count from 1."""
+        for part, section in _PARTS.items():
+            if self.is_wanted(part):
+                for number, group in enumerate(self._groups(section), 1):
+                    if "Label" in group:
+                        yield (section, "groups", number, "Label"), group["Label"]
+
+    def unreadable_statistics(self) -> tuple[Path, Exception | None]:
+        """(path, error) that the host would meet when it looks which statistics a summary has."""
+        path = (*SUMMARY_PART, "statistics")
+        try:
+            if self.is_wanted(SUMMARY_PART[-1]) and self._groups(_SUMMARY):
+                statistics = self.cfg["orcaflex"]["postprocess"]["summary"]["statistics"]
+                any(statistics[name] for name in _STATISTICS)  # it asks no further, either
+        except Exception as error:
+            return path, error
+        return path, None
 
     def expected_outputs(self, folder: str, stems: Sequence[str]) -> Iterator[str]:
         """Every name that the host may write to, as far as the configuration tells."""

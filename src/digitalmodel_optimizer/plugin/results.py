@@ -117,7 +117,11 @@ class Request:
 
 @dataclass(frozen=True)
 class BatchReport:
-    """How a batch went; ``results`` in the host's order. ``backend`` is the executor's name."""
+    """How a batch went; ``results`` in the host's order. ``backend`` is the executor's name.
+
+    ``partial_tables`` are the summaries of a batch that a fault has ended: they hold the files
+    that have succeeded, and have names of their own.
+    """
 
     batch: Batch
     results: tuple[FileResult, ...]
@@ -128,6 +132,7 @@ class BatchReport:
     warnings: tuple[str, ...]
     memory_peak_mb: float
     interrupted: bool = False
+    partial_tables: tuple[str, ...] = ()
 
     @property
     def failed(self) -> tuple[FileResult, ...]:

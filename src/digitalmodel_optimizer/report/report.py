@@ -69,7 +69,8 @@ def _print_styled(content: dict[str, Any], stream: TextIO) -> None:
     table.add_column(overflow="fold")
     for label, sentence in _lines(content):
         table.add_row(Text(f"  {label}"), Text(sentence))
-    style = "bold red" if content["failed"] or content["interrupted"] else "bold green"
+    good = not (content["failed"] or content["interrupted"] or content["files_left"])
+    style = "bold green" if good else "bold red"
     console.print(Text(_headline(content), style=style), table, sep="\n")
 
 
@@ -126,6 +127,7 @@ def report_as_dict(report: BatchReport) -> dict[str, Any]:
         "warnings": [*report.warnings, *_unusable_notes(report.results)],
         "notes": _summed_notes(report.results),
         "failed": [_failure(item) for item in failed],
+        "partial_tables": list(report.partial_tables),
     }
 
 
@@ -182,9 +184,10 @@ def _unusable_notes(results: tuple[FileResult, ...]) -> list[str]:
 def _headline(content: dict[str, Any]) -> str:
     files, failed = content["files"], len(content["failed"])
     took = duration(content["elapsed_s"])
-    if content["interrupted"]:
+    if content["interrupted"] or content["files_left"]:
         done = f"{content['files_done']} of {count(files, 'file')} done in {took}"
-        return f"digitalmodel-optimizer: interrupted, {done}"
+        how = "interrupted" if content["interrupted"] else "stopped"
+        return f"digitalmodel-optimizer: {how}, {done}"
     if failed:
         return f"digitalmodel-optimizer: {failed} of {count(files, 'file')} failed, {took}"
     return f"digitalmodel-optimizer: {count(files, 'file')} in {took}, none failed"
@@ -192,7 +195,7 @@ def _headline(content: dict[str, Any]) -> str:
 
 def _lines(content: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """The report below its headline: a label, and a sentence or two."""
-    if content["interrupted"]:
+    if content["interrupted"] or content["files_left"]:
         yield (
             "go on",
             (
@@ -200,6 +203,12 @@ def _lines(content: dict[str, Any]) -> Iterator[tuple[str, str]]:
                 "run stopped"
             ),
         )
+    if content["partial_tables"]:
+        names = ", ".join(PurePath(path).name for path in content["partial_tables"])
+        done = (
+            f"the {count(content['files_done'], 'file')} that are done, out of {content['files']}"
+        )
+        yield "partial", f"{names}: only {done}; whole tables come with the rest"
     yield "rate", f"{content['files_per_s']:.3g} files/s, {amount(content['mb_per_s'])}/s"
     yield "ran on", _ran_on(content)
     labels = {f"{group['label']}: {group['reason']}" for group in content["groups"]}
