@@ -11,6 +11,7 @@ from digitalmodel_optimizer.host.config import (
     INPUT_FILES,
     INPUT_FOLDER,
     PATTERN,
+    SEARCH,
     HostConfig,
 )
 from digitalmodel_optimizer.plugin import SettingsError
@@ -23,6 +24,9 @@ def refuse_no_files(cfg: Any) -> None:
     """
     config = HostConfig(cfg)
     files = config.get(INPUT_FILES)
+    if files is None and not config.get(SEARCH):
+        said = "must be True for the host to look for files, unless they are listed under"
+        raise SettingsError([f"{'.'.join(SEARCH)} {said} {'.'.join(INPUT_FILES)}"])
     if files is None:
         found = config.get(EXTENSIONS)
         said = f"must list sim (got {found}), or there is nothing to post-process"

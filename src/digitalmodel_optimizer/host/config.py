@@ -38,6 +38,8 @@ GET_DATA = ("GetData", "Get Data")
 READ_AS_SERIES = "time series"
 """What stands for a command where the host reads a time-series column, whatever it names."""
 
+SEARCH = ("file_management", "flag")
+"""Whether the host looks for its input files itself."""
 INPUT_FOLDER = ("file_management", "input_directory")
 PATTERN = ("file_management", "filename", "pattern")
 EXTENSIONS = ("file_management", "filename", "extension")
@@ -96,7 +98,7 @@ class HostConfig:
         None is looked for where the host gets its files otherwise.
         """
         named = self.get(INPUT_FOLDER)
-        if not self.get(("file_management", "flag")) or not isinstance(named, (str, type(None))):
+        if not self.get(SEARCH) or not isinstance(named, (str, type(None))):
             return []
         folders = [os.path.join(root, named or ""), os.path.abspath(named or root)]
         return list(dict.fromkeys(map(os.path.normpath, folders)))

@@ -129,6 +129,7 @@ def _wrapper_for(layout: Layout) -> Any:
         cfg = args[0] if args else kwargs.get("cfg")
         if current() is not None or not is_enabled(cfg):
             return wrapped(*args, **kwargs)
+        _runs.began = True
         from digitalmodel_optimizer.batch.entry import run_post_process
 
         replace_missing()
@@ -164,6 +165,7 @@ def _wrap_engine(module: ModuleType) -> None:
 def _run_engine(wrapped: Any, _instance: Any, args: Any, kwargs: Any) -> Any:
     _runs.depth = getattr(_runs, "depth", 0) + 1
     _runs.failed = None
+    _runs.began = False
     try:
         result = wrapped(*args, **kwargs)
         if _runs.failed is not None:
@@ -191,7 +193,7 @@ def _run_engine(wrapped: Any, _instance: Any, args: Any, kwargs: Any) -> Any:
 
 def _why_no_start() -> str | None:
     """What the user can do about a host that has failed; None if there is nothing to say."""
-    if not is_host_command():
+    if _runs.began or not is_host_command():
         return None
     from digitalmodel_optimizer.startup.no_start import why_no_start
 

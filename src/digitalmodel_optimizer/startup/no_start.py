@@ -25,6 +25,7 @@ from digitalmodel_optimizer.config.user_yaml import read_yaml
 from digitalmodel_optimizer.host.config import INPUT_FOLDER, HostConfig
 from digitalmodel_optimizer.plugin import OptimizerError
 
+_SUFFIXES = (".yml", ".yaml")
 # As far as can be told of a text that is no YAML.
 _ENABLES = re.compile(rb"(?im)^\s*[\"']?enabled[\"']?\s*:\s*(true|yes|on)\b")
 
@@ -56,6 +57,8 @@ def why_no_start(arguments: Sequence[str]) -> str | None:
 
 def missing_file(path: Path) -> str | None:
     """What may have been meant by a file that is not there, if it would enable the plugins."""
+    if path.suffix not in _SUFFIXES:  # a command of the host's
+        return None
     for near in _alike(path):
         if _enables(near):
             said = f"there is no file {path} in {Path.cwd()}"
@@ -69,7 +72,7 @@ def _alike(path: Path) -> Iterator[Path]:
     """Files of like names beside ``path``; those of the same name one folder up or down."""
     folder = path.absolute().parent
     with contextlib.suppress(OSError):
-        names = [item.name for item in folder.iterdir() if item.suffix in (".yml", ".yaml")]
+        names = [item.name for item in folder.iterdir() if item.suffix in _SUFFIXES]
         for name in difflib.get_close_matches(path.name, names):
             yield path.with_name(name)
     with contextlib.suppress(OSError):
