@@ -69,7 +69,7 @@ def _print_styled(content: dict[str, Any], stream: TextIO) -> None:
     table.add_column(overflow="fold")
     for label, sentence in _lines(content):
         table.add_row(Text(f"  {label}"), Text(sentence))
-    good = not (content["failed"] or content["interrupted"] or content["files_left"])
+    good = not (content["failed"] or _ended_early(content))
     style = "bold green" if good else "bold red"
     console.print(Text(_headline(content), style=style), table, sep="\n")
 
@@ -181,10 +181,15 @@ def _unusable_notes(results: tuple[FileResult, ...]) -> list[str]:
     return list(first.values())
 
 
+def _ended_early(content: dict[str, Any]) -> bool:
+    """Whether the batch has not come to its end: nobody has waited for it, or a fault ended it."""
+    return bool(content["interrupted"] or content["files_left"] or content["partial_tables"])
+
+
 def _headline(content: dict[str, Any]) -> str:
     files, failed = content["files"], len(content["failed"])
     took = duration(content["elapsed_s"])
-    if content["interrupted"] or content["files_left"]:
+    if _ended_early(content):
         done = f"{content['files_done']} of {count(files, 'file')} done in {took}"
         how = "interrupted" if content["interrupted"] else "stopped"
         return f"digitalmodel-optimizer: {how}, {done}"
@@ -195,14 +200,10 @@ def _headline(content: dict[str, Any]) -> str:
 
 def _lines(content: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """The report below its headline: a label, and a sentence or two."""
-    if content["interrupted"] or content["files_left"]:
-        yield (
-            "go on",
-            (
-                f"{count(content['files_left'], 'file')} left; the same command goes on where this "
-                "run stopped"
-            ),
-        )
+    if _ended_early(content):
+        left = content["files_left"]
+        said = f"{count(left, 'file')} left; " if left else ""
+        yield "go on", f"{said}the same command goes on where this run stopped"
     if content["partial_tables"]:
         names = ", ".join(PurePath(path).name for path in content["partial_tables"])
         done = (
