@@ -137,7 +137,7 @@ def _run(prepared: _Prepared, worker: Worker, engine: Any, cfg: Any) -> BatchRep
             end = os.path.join(staging.folder, "end")
             if fault is not None and not report.interrupted:
                 staging.discard_unfinished()  # which makes room
-                report = _with_partial_tables(report, worker.host, cfg, end)
+                report = _with_partial_tables(report, worker, cfg, end)
             elif not keep_staging:
                 try:
                     seams.put_in_place()
@@ -168,10 +168,11 @@ def _run(prepared: _Prepared, worker: Worker, engine: Any, cfg: Any) -> BatchRep
     return report
 
 
-def _with_partial_tables(report: BatchReport, host: Host, cfg: Any, end: str) -> BatchReport:
+def _with_partial_tables(report: BatchReport, worker: Worker, cfg: Any, end: str) -> BatchReport:
     """``report`` of a batch that a fault has ended, with tables of what has succeeded."""
     try:
-        saved, faults = save_partial(host, cfg, report.results, end)
+        worker.seams.put_in_place()
+        saved, faults = save_partial(worker.host, cfg, report.results, end)
         warnings = (*report.warnings, *faults)
         return replace(report, partial_tables=tuple(saved), warnings=warnings)
     except Exception as error:
