@@ -54,7 +54,9 @@ the key, its line and what to write. What changes nothing is a warning.
 - A block that was meant to enable the plugins and does not: `parallel: True`, `enabled` indented
   too far or not far enough, a typo in `enabled` or `parallel`, a value that is neither `True` nor
   `False`. Only files that ask for post-processing are looked at. `enabled: False`, or no block,
-  is off: nothing is looked at, and nothing is said.
+  is off: nothing is looked at, and nothing is said. A block `parallel` at the top of the file that
+  holds nothing but keys of the host's may be the host's: the batch runs without plugins, and one
+  line says so. So it does where `enabled` has no value.
 - A key on the way to the block, or in it, that stands twice with two values: YAML takes the last,
   and the first is lost. Any other repeated key is a warning, and so is one that stands in your
   file and in the one that it names as `default_yaml`: the host reads that text as if it stood

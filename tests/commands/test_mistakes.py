@@ -174,11 +174,26 @@ def test_a_block_that_was_meant_to_enable_the_plugins_is_named(
 
 def test_so_is_a_block_beside_the_host_s_instead_of_inside_it(folder: Path) -> None:
     def change(cfg: dict[str, Any]) -> None:
-        cfg["parallel"] = cfg["orcaflex"].pop("parallel")
+        cfg["parallel"] = {**cfg["orcaflex"].pop("parallel"), "plugins": {"gc": False}}
 
     path = write(folder, change)
     (line,) = refused(folder, "plain")
     assert f"parallel.enabled (line {line_of(path, 'enabled')}) is not read there" in line
+
+
+def test_one_that_may_be_the_host_s_own_is_told_and_the_batch_runs_without_plugins(
+    folder: Path, tmp_path: Path
+) -> None:
+    def change(cfg: dict[str, Any]) -> None:
+        del cfg["orcaflex"]["parallel"]
+        cfg["parallel"] = {"enabled": True, "threads": 30}
+        cfg["file_management"]["output_directory"] = str(tmp_path)
+
+    path = write(folder, change)
+    done = run("plain", folder, path.name)
+    assert done.returncode == 0, done.stderr[-3000:]
+    (line,) = ours(done)
+    assert line.startswith(f"digitalmodel-optimizer: {OFF}slip.yml: parallel.enabled (line ")
 
 
 SECOND_BLOCKS = {

@@ -11,6 +11,8 @@ from digitalmodel_optimizer.config.user_yaml import Key
 
 BLOCK = ("orcaflex", "parallel")
 ENABLED = "enabled"
+HOSTS_PARALLEL = ("threads", "num_threads", "use_processes", "chunk_size")
+"""What the host's own documents have in a block ``parallel`` at the top of a file."""
 _TRUE_WORDS = ("true", "yes", "on")
 _FALSE_WORDS = ("false", "no", "off", "")
 
@@ -68,7 +70,9 @@ def wrong_enabling(cfg: Any) -> Enabling | None:
         if key[0] == BLOCK[1] and block is not MISSING:
             continue
         if means_true(look_up(cfg, key)):
-            return Enabling(key, f"is not read there; {_RIGHT_FORM}")
+            beside = look_up(cfg, key[:-1])
+            others = key[:-1] == BLOCK[1:] and {ENABLED, *HOSTS_PARALLEL}.issuperset(beside)
+            return Enabling(key, f"is not read there; {_RIGHT_FORM}", fatal=not others)
     if isinstance(block, Mapping):
         return _misspelled(BLOCK, ENABLED, {name: means_true(block[name]) for name in block})
     if isinstance(root, Mapping):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from digitalmodel_optimizer.config.configuration import MISSING, look_up
-from digitalmodel_optimizer.config.enabling import BLOCK
+from digitalmodel_optimizer.config.enabling import BLOCK, HOSTS_PARALLEL
 from digitalmodel_optimizer.config.user_yaml import Key
 from digitalmodel_optimizer.plugin.options import AUTO
 
@@ -56,7 +56,7 @@ LEVELS = (
     Level(
         ("parallel",),
         _OURS_IN_THE_HOSTS,
-        others=("threads", "num_threads", "use_processes", "chunk_size"),
+        others=HOSTS_PARALLEL,
     ),
     Level(
         ("parallel_processing",),
