@@ -13,7 +13,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from digitalmodel_optimizer.config.settings import BLOCK, BLOCK_OPTIONS, CEILING_KEYS, ENABLED
+from digitalmodel_optimizer.config.enabling import BLOCK
+from digitalmodel_optimizer.config.misplaced import LEVELS, SYNONYMS, WITHOUT_EFFECT
+from digitalmodel_optimizer.config.settings import BLOCK_OPTIONS, CEILING_KEYS, ENABLED
 from digitalmodel_optimizer.plugin import Option, PluginOptions, hookspecs
 from digitalmodel_optimizer.plugin.manager import (
     BUILT_IN,
@@ -48,18 +50,44 @@ faults, each with its key and line. 1 MB is 1,000,000 bytes, 1 kB is 1,000 bytes
 {block}
 
 Keys of this block that are somebody else's are left alone; one that looks like a typo (`thread`)
-ends the run like any other fault. Where the typo is in `enabled` itself, or in `parallel`, plugins
-are off for this run, and one line says why. A repeated key of the block gets a warning: the host
-takes the last. A file that yours names as `default_yaml` is read by the host as if its text stood
-below: where both have `orcaflex`, all of yours is lost, and the same warning says so.
+ends the run like any other fault. A text that says `yes`, `on` or `true` enables as `True` does.
+
+## Mistakes that end a run
+
+What would change what runs ends the run with status 2 before any file is opened: one line says
+the key, its line and what to write. What changes nothing is a warning.
+
+- A block that was meant to enable the plugins and does not: `parallel: True`, `enabled` indented
+  too far or not far enough, a typo in `enabled` or `parallel`, a value that is neither `True` nor
+  `False`. Only files that ask for post-processing are looked at. `enabled: False`, or no block,
+  is off: nothing is looked at, and nothing is said. A block `parallel` at the top of the file that
+  holds nothing but keys of the host's may be the host's: the batch runs without plugins, and one
+  line says so. So it does where `enabled` has no value.
+- A key on the way to the block, or in it, that stands twice with two values: YAML takes the last,
+  and the first is lost. Any other repeated key is a warning, and so is one that stands in your
+  file and in the one that it names as `default_yaml`: the host reads that text as if it stood
+  below yours.
+- A key of this project where nobody reads it:
+
+{misplaced}
+
+A key that is set in its right place as well is a warning: that one counts. Of the top-level block
+`parallel` {others} are warnings, since another reader of the host takes them, and `chunk_size` is
+one everywhere: {without_effect}.
 
 ## Keys that are read as well
 
 The limit of workers is the first of these that is there: {ceilings}. The top-level `workers` is
-what `--workers 15` leaves on the host's command line. `parallel_processing.save_error_reports:
-False` means that no `<stem>_error.log` is written. `parallel_processing.timeout_per_file`, which
-stands in many base configurations and which no version of the host reads, is not read here either:
-it would end files that nobody ever meant to limit. Set it in the block.
+what `--workers 15` leaves on the host's command line.
+
+Numbers of workers in `parallel_processing` are taken as the host takes them, with a warning where
+that is not what they say: 0 and less is 1 worker, and any text but `auto` is no limit. Only a
+number in quotes is taken for the number: the host would use all cores for `"30"`.
+
+`parallel_processing.save_error_reports: False` means that no `<stem>_error.log` is written.
+`parallel_processing.timeout_per_file`, which stands in many base configurations and which no
+version of the host reads, is not read here either: it would end files that nobody ever meant to
+limit. Set it in the block.
 
 ## The block `orcaflex.parallel.plugins`
 
@@ -101,12 +129,30 @@ def settings_page() -> str:
     page = SETTINGS.format(
         note=NOTE,
         block=table(BLOCK_OPTIONS, ".".join(BLOCK)),
+        misplaced=misplaced_table(),
+        others=", ".join(f"`{name}`" for level in LEVELS for name in level.others),
+        without_effect="; ".join(WITHOUT_EFFECT.values()),
         ceilings=", ".join(f"`{'.'.join(path)}`" for path in CEILING_KEYS),
         enabled=KINDS[ENABLED.kind],
         enabled_default=ENABLED.default,
         enabled_help=ENABLED.help,
     )
     return page + "".join(plugin_section(name, declared[name]) for name in BUILT_IN)
+
+
+def misplaced_table() -> str:
+    """One row per place where our keys are looked for, with what they should be called."""
+    rows = ["| in | keys |", "|---|---|"]
+    for level in LEVELS:
+        names = [f"`{name}`" for name in level.names]
+        if level.plugins:
+            names.append("the name of a plugin")
+        if level.path == BLOCK:
+            names.append("an option of a plugin")
+        place = f"`{'.'.join(level.path)}`" if level.path else "the top of the file"
+        rows.append(f"| {place} | {', '.join(names)} |")
+    said = ", ".join(f"`{name}` for `{right}`" for name, right in SYNONYMS.items())
+    return "\n".join([*rows, "", f"These are other names: {said}."])
 
 
 def builtin_manager() -> Manager:

@@ -202,21 +202,34 @@ def test_consoles_of_old_get_what_they_can_print(dmo: Dmo, words: tuple[str, ...
     assert done.returncode == (0 if words[0] == "bench" else 1)
 
 
-def test_a_repeated_key_is_a_warning_and_stops_nothing(dmo: Dmo, tmp_path: Path) -> None:
+def test_a_repeated_key_with_two_values_would_stop_a_run(dmo: Dmo, tmp_path: Path) -> None:
     write_configuration(tmp_path, DM_FSTS, enabled=True)
     config = tmp_path / "dm_fsts.yml"
     text = config.read_text(encoding="utf-8")
     config.write_text(text.replace("    threads: auto\n", "    threads: 2\n    threads: 3\n"))
     done = dmo("doctor", "dm_fsts.yml", "--json")
+    assert done.returncode == 1, done.stdout
+    (found,) = [item for item in json.loads(done.stdout) if item["name"] == "settings"]
+    assert "orcaflex.parallel.threads is repeated (line 7 and line 8)" in found["found"]
+
+
+def test_a_repeated_key_outside_of_the_block_is_a_warning_and_stops_nothing(
+    dmo: Dmo, tmp_path: Path
+) -> None:
+    config = write_configuration(tmp_path, DM_FSTS, enabled=True)
+    text = config.read_text(encoding="utf-8")
+    config.write_text(f"file_management: {{flag: False}}\n{text}", encoding="utf-8")
+    done = dmo("doctor", "dm_fsts.yml", "--json")
     assert done.returncode == 0, done.stdout
-    found = [item for item in json.loads(done.stdout) if item["name"] in ("settings", "ceiling")]
-    assert "orcaflex.parallel.threads is repeated (line" in found[0]["found"]
-    assert found[1]["found"] == "at most 3 workers"
+    (found,) = [item for item in json.loads(done.stdout) if item["name"] == "settings"]
+    assert "file_management is repeated (line 1 and line" in found["found"]
+    assert found["found"].endswith("the host takes the last")
 
 
 def test_a_typo_in_the_key_that_enables_is_advice(dmo: Dmo, tmp_path: Path) -> None:
     (tmp_path / "batch.yml").write_text(
         "meta: {basename: orcaflex_post_process}\norcaflex:\n  parralel:\n    enabled: True\n"
+        "  postprocess: {summary: {flag: True}}\n"
     )
     done = dmo("doctor", "batch.yml", "--json")
     (enabled,) = [item for item in json.loads(done.stdout) if item["name"] == "enabled"]

@@ -34,7 +34,10 @@ def test_a_missing_configuration_is_one_line_and_status_2(dmo: Dmo, tmp_path: Pa
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        (b"meta:\n\tbasename: orcaflex\n", "is not YAML: line 2, column 1: found character"),
+        (
+            b"meta:\n\tbasename: orcaflex\n",
+            "is not YAML: line 2, column 1: a tab; YAML takes spaces only",
+        ),
         (b"", "is not a settings file"),
         (b"# \xe9\nmeta: {}\n", "is not UTF-8"),
     ],

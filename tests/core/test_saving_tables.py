@@ -14,7 +14,7 @@ pandas = pytest.importorskip("pandas")
 
 from digitalmodel_optimizer.plugin import FileResult, OutputError, SimulationFile
 from digitalmodel_optimizer.tables.payload import EngineOutput, FileTables
-from digitalmodel_optimizer.tables.save import save_merged
+from digitalmodel_optimizer.tables.save import save_merged, save_partial
 
 
 class Tables:
@@ -85,6 +85,36 @@ def test_all_tables_are_saved_at_once_as_the_host_does_it(tmp_path: Path) -> Non
     save(tmp_path, summary, "a", "b")
     assert summary.saved == [["a", "b"]]
     assert written(tmp_path) == {"batch_a.csv": WHOLE, "batch_b.csv": WHOLE, **LINKED}
+
+
+def save_those_done(folder: Path, summary: Tables, *labels: str) -> tuple[list[str], list[str]]:
+    analysis = {"result_folder": str(folder), "file_name": "batch"}
+    cfg = {"Analysis": analysis, "meta": {"basename": "b"}, "b": {}}
+    before = {key: dict(value) for key, value in cfg.items()}
+    host: Any = SimpleNamespace(summary=summary, linked=Tables())
+    saved = save_partial(host, cfg, results(*labels), str(folder / ".staging"))
+    assert cfg == before
+    return saved
+
+
+def test_tables_of_a_batch_that_has_not_come_to_its_end_have_names_of_their_own(
+    tmp_path: Path,
+) -> None:
+    saved, faults = save_those_done(tmp_path, Tables(half_written), "a", "bad")
+    assert saved == [str(tmp_path / f"batch_{name}.partial.csv") for name in ("a", "linked")]
+    assert [fault.partition(" ")[0] for fault in faults] == [
+        str(tmp_path / "batch_bad.partial.csv")
+    ]
+    assert written(tmp_path) == {
+        "batch_a.partial.csv": WHOLE,
+        "batch_linked.partial.csv": LINKED["batch_linked.csv"],
+    }
+
+
+def test_whole_tables_take_the_place_of_partial_ones(tmp_path: Path) -> None:
+    save_those_done(tmp_path, Tables(), "a")
+    save(tmp_path, Tables(), "a")
+    assert written(tmp_path) == {"batch_a.csv": WHOLE, **LINKED}
 
 
 def half_written(label: str, path: str) -> None:

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from digitalmodel_optimizer.config.enabling import is_enabled
 from digitalmodel_optimizer.config.places import with_lines
-from digitalmodel_optimizer.config.settings import is_enabled, read_settings, switched_off
+from digitalmodel_optimizer.config.settings import read_settings, switched_off
 from digitalmodel_optimizer.plugin import (
     OptimizerWarning,
     Option,
@@ -136,6 +137,7 @@ FAULTS = {
     "plugins: {my-log: {level: 1.5}}": "takes a whole number, not 1.5",
     "plugins: {my-log: {wait_s: soon}}": "takes a number of seconds or auto, not 'soon'",
     "plugins: {my-log: {style: bold}}": "takes one of plain, rich, not 'bold'",
+    "plugins: {my-log: {levle: 3}}": "levle (line 3) is an unknown option; did you mean level?",
     "plugins: {my-log: 7}": "plugins.my-log (line 3) must hold options (got 7)",
 }
 
@@ -209,16 +211,143 @@ def test_a_value_from_the_base_configuration_is_put_down_to_it(
     assert fault.startswith(f"orcaflex.parallel.threads (line 2 of {base}) takes")
 
 
-def test_a_key_that_stands_twice_is_told_with_its_lines(tmp_path: Path) -> None:
-    with pytest.warns(
-        OptimizerWarning, match=r"orcaflex\.parallel\.threads is repeated \(line 4 and line 5\)"
-    ):
+TWICE = r"orcaflex\.parallel\.threads is repeated \(line 4 and line 5\)"
+
+
+def test_a_key_with_two_values_is_a_fault_with_both_lines(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=TWICE):
         _read(tmp_path, "enabled: True", "threads: 2", "threads: 3")
 
 
+def test_a_key_that_stands_twice_with_one_value_is_told(tmp_path: Path) -> None:
+    with pytest.warns(OptimizerWarning, match=TWICE):
+        _read(tmp_path, "enabled: True", "threads: 2", "threads: 2")
+
+
+def test_merge_keys_may_stand_more_than_once_since_all_of_them_count(tmp_path: Path) -> None:
+    path = tmp_path / "dm_fsts.yml"
+    path.write_text(
+        "a: &a {enabled: True}\nb: &b {threads: 4}\norcaflex:\n  parallel:\n"
+        "    <<: *a\n    <<: *b\n"
+    )
+    import yaml
+
+    cfg = {**yaml.safe_load(path.read_text()), "Analysis": {"CustomInputFile": str(path)}}
+    assert read_settings(cfg, PLUGINS).ceiling == 4
+
+
+def test_many_repeated_keys_are_not_a_page_of_warnings(tmp_path: Path) -> None:
+    path = tmp_path / "dm_fsts.yml"
+    twice = "".join(f"key_{number}: 1\n" for number in range(9)) * 2
+    path.write_text(f"{twice}orcaflex: {{parallel: {{enabled: True}}}}\n")
+    cfg = {**block(), "Analysis": {"CustomInputFile": str(path)}}
+    with pytest.warns(OptimizerWarning) as caught:
+        read_settings(cfg, PLUGINS)
+    assert len(caught) == 4
+    assert str(caught[3].message).endswith("6 more keys are repeated")
+
+
 def test_the_line_of_a_key_that_stands_twice_is_the_one_that_counts(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match=r"orcaflex\.parallel\.threads \(line 4\)"):
+    with pytest.raises(SettingsError, match=r"orcaflex\.parallel\.threads \(line 4\) takes"):
         _read(tmp_path, "threads: 2", "threads: x")
+
+
+@pytest.mark.parametrize(
+    ("value", "ceiling", "doubt"),
+    [
+        (True, 1, "is True, which the host takes as 1 worker"),
+        (0, 1, "is 0, which the host takes as 1 worker"),
+        (-1, 1, "is -1, which the host takes as 1 worker"),
+        ("30", 30, "is a text; taken as a limit of 30"),
+        ("0", 1, "is a text"),
+        ("lots", None, "is 'lots', for which the host takes the number of cores: no limit"),
+        (2.5, None, "is 2.5, for which the host takes the number of cores: no limit"),
+        ("AUTO", None, None),
+        ("auto", None, None),
+        (12, 12, None),
+    ],
+)
+def test_the_host_s_own_number_of_workers_is_taken_as_the_host_takes_it(
+    recwarn: pytest.WarningsRecorder, value: Any, ceiling: int | None, doubt: str | None
+) -> None:
+    cfg = {**block(), "parallel_processing": {"max_workers": value}}
+    assert read_settings(cfg, PLUGINS).ceiling == ceiling
+    said = [str(item.message) for item in recwarn]
+    assert bool(said) is (doubt is not None)
+    assert not said or said[0].startswith(f"parallel_processing.max_workers {doubt}")
+
+
+LICENCES = PluginOptions("Allocates.", (Option("licences", int, None, "Cap.", optional=True),))
+ALLOCATION = {"thread-allocation": LICENCES, **PLUGINS}
+UNDER = "under orcaflex.parallel.plugins.thread-allocation"
+MISPLACED: list[tuple[dict[str, Any], str]] = [
+    (block(licences=2), f"orcaflex.parallel.licences is not read; write  licences: 2  {UNDER}"),
+    (block(licenses=2), f"write  licences: 2  {UNDER}"),
+    (block(licence=2), f"did you mean licences? Then write  licences: 2  {UNDER}"),
+    (block(plugins={"licences": 2}), f"is an unknown plugin; write  licences: 2  {UNDER}"),
+    (block(plugins={"my-log": {"licences": 2}}), f"an unknown option; write  licences: 2  {UNDER}"),
+    ({**block(), "licences": 2}, f"licences is not read; write  licences: 2  {UNDER}"),
+    ({**block(), "parallel": {"licences": 2}}, "parallel.licences is not read"),
+    ({**block(), "parallel_processing": {"licences": 2}}, "processing.licences is not read"),
+    (block(num_threads=4), "write  threads: 4  under orcaflex.parallel"),
+    (block(threads="auto", workers=4), "write  threads: 4  under orcaflex.parallel"),
+    (block(n_jobs=4), "write  threads: 4  under orcaflex.parallel"),
+    (block(timeout=30), "write  timeout_per_file: 30  under orcaflex.parallel"),
+    (block(level=2), "write  level: 2  under orcaflex.parallel.plugins.my-log"),
+    (block(plugins={"threads": 4}), "unknown plugin; write  threads: 4  under orcaflex.parallel"),
+    (block(plugins={"my-log": {"timeout": 4}}), "write  timeout_per_file: 4  under orcaflex.p"),
+    (
+        block(**{"thread-allocation": {"licences": 2}}),
+        "thread-allocation is not read; write thread-allocation under orcaflex.parallel.plugins",
+    ),
+    (
+        {"orcaflex": {**block()["orcaflex"], "plugins": {"my-log": False}}},
+        "orcaflex.plugins is not read; write plugins under orcaflex.parallel",
+    ),
+]
+
+
+@pytest.mark.parametrize(("cfg", "said"), MISPLACED)
+def test_a_key_where_nobody_reads_it_is_a_fault_with_the_right_form(
+    cfg: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(SettingsError) as caught:
+        read_settings(cfg, ALLOCATION)
+    (fault,) = caught.value.faults
+    assert said in fault
+
+
+DOUBTFUL: list[tuple[dict[str, Any], str]] = [
+    (block(chunk_size=4), "orcaflex.parallel.chunk_size has no effect"),
+    (block(threads=15, num_threads=30), "num_threads has no effect: orcaflex.parallel.threads"),
+    ({**block(), "parallel": {"num_threads": 30}}, "parallel.num_threads is not read"),
+    ({**block(), "parallel": {"threads": 30}}, "parallel.threads is not read; write  threads: 30"),
+]
+
+
+@pytest.mark.parametrize(("cfg", "said"), DOUBTFUL)
+def test_a_key_that_changes_nothing_or_that_others_read_is_a_warning(
+    cfg: dict[str, Any], said: str
+) -> None:
+    with pytest.warns(OptimizerWarning) as caught:
+        read_settings(cfg, ALLOCATION)
+    (warned,) = caught
+    assert said in str(warned.message)
+
+
+@pytest.mark.parametrize(
+    "cfg",
+    [
+        block(licences=None),
+        {**block(), "parallel_processing": {"timeout_per_file": 300, "auto_optimize": True}},
+        {**block(), "parallel_processing": {"enabled": True, "save_error_reports": False}},
+        {**block(), "timeout": 30, "progress": 1, "level": 3, "backend": "agg", "plugins": []},
+        {**block(), "orcaflex": {**block()["orcaflex"], "analysis": {"threads": 30}}},
+        {**block(), "orcaflex_run_batch": {"run_batch": {"workers": 4, "licences": 2}}},
+    ],
+)
+def test_keys_of_the_host_s_and_of_others_are_nobodys_mistake(cfg: dict[str, Any]) -> None:
+    assert read_settings(cfg, ALLOCATION).enabled
 
 
 def test_a_key_that_comes_by_a_merge_has_its_line(tmp_path: Path) -> None:

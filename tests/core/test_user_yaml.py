@@ -97,8 +97,38 @@ def test_a_key_at_the_top_of_both_texts_is_repeated(tmp_path: Path) -> None:
     own.write_text("a: {b: 1}\nc: 2")
     default.write_text("# a comment\na:\n  b: 2\n")
     text = read_yaml(own, default)
-    assert [*text.repeated(("a", "b"))] == [(("a",), [(own, 1), (default, 2)])]
+    assert [*text.repeated(("a", "b"))] == [(("a",), ((own, 1), (default, 2)), True)]
     assert text.place_of(("a", "b")) == (default, 3)
+
+
+def test_values_that_a_repeated_key_hides_are_found(tmp_path: Path) -> None:
+    path = tmp_path / "own.yml"
+    path.write_text("a: {b: 1}\na:\n  b: [x]\n  b: null\nc: 0\n")
+    text = read_yaml(path)
+    assert [*text.all_values(("a", "b"))] == [(1, (path, 1)), (["x"], (path, 3)), (None, (path, 4))]
+    assert [*text.all_values(("c",))] == [(0, (path, 5))]
+    assert [*text.all_values(("d", "b"))] == []
+    assert [item.differs for item in text.repeated(())] == [True, True]
+
+
+@pytest.mark.parametrize(
+    ("values", "differs"),
+    [(("{x: 1}", "{x: 1}"), False), (("1", "'1'"), True), (("[a, b]", "[a, c]"), True)],
+)
+def test_repeated_values_are_compared_as_yaml_has_them(
+    tmp_path: Path, values: tuple[str, str], differs: bool
+) -> None:
+    path = tmp_path / "own.yml"
+    path.write_text("".join(f"a: {value}\n" for value in values))
+    (found,) = read_yaml(path).repeated(("a",))
+    assert found.differs is differs
+
+
+def test_a_value_that_holds_itself_can_be_repeated(tmp_path: Path) -> None:
+    path = tmp_path / "own.yml"
+    path.write_text("a: &a [*a]\na: &b [*b]\n")
+    (found,) = read_yaml(path).repeated(("a",))
+    assert not found.differs
 
 
 @pytest.mark.parametrize(
@@ -106,6 +136,7 @@ def test_a_key_at_the_top_of_both_texts_is_repeated(tmp_path: Path) -> None:
     [
         (b"a: 1\n---\nb: 2\n", "x.yml has a second document on line 2"),
         (b"a: 1\nb: [\n", "x.yml is not YAML: line 3, column 1: "),
+        (b"a: 1\nb:\n\tc: 1\n", "x.yml is not YAML: line 3, column 1: a tab; YAML takes spaces"),
         (b"a: 2024-99-99\n", "x.yml is not YAML: month must be in 1..12"),
         (b"- 1\n", "x.yml is not a settings file"),
         (b"", "x.yml is not a settings file"),

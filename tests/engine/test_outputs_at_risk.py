@@ -7,7 +7,16 @@ from typing import Any
 
 import command
 import pytest
-from batches import ALL_STATISTICS, END_A, backend, column, configuration, series, write
+from batches import (
+    ALL_STATISTICS,
+    END_A,
+    backend,
+    column,
+    configuration,
+    series,
+    write,
+    write_bad,
+)
 from host_process import (
     HostProcess,
     Outcome,
@@ -150,6 +159,138 @@ def test_a_full_disk_stops_the_batch_and_leaves_nothing_half_written(
     plain = command.run(config, variables={"DIGITALMODEL_OPTIMIZER": "off"})
     assert plain.returncode == 0
     assert first_difference(csv_files(read_tree(tmp_path / "results")), resumed) is None
+
+
+FULL_AFTER_TWO = """
+import errno
+tables = []
+
+@hookimpl(tryfirst=True)
+def optimizer_write_table(path, final):
+    if final.name.endswith("_motions.csv"):
+        tables.append(path)
+        if len(tables) > 2:
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+"""
+NO_ANSWER = """
+from digitalmodel_optimizer.plugin import Group
+failed = []
+
+@hookimpl(tryfirst=True)
+def optimizer_group_files(files):
+    return [Group("all", tuple(sorted(files, key=lambda file: "bad" in file.stem)))]
+
+@hookimpl(tryfirst=True)
+def optimizer_file_failed(file, error, attempt):
+    failed.append(file)  # the first one may be the batch's first file
+    if len(failed) > 1:
+        raise RuntimeError("no idea")
+"""
+
+
+@pytest.mark.parametrize("fault", ["a full disk", "a plugin"])
+def test_a_batch_that_a_fault_ends_has_the_summaries_of_what_it_has_done(
+    tmp_path: Path, fault: str
+) -> None:
+    """Under names of their own, until the same command has written the whole ones."""
+    for number in range(4):
+        write(tmp_path / "sim", f"case_{number}", seed=number)
+    bad = []
+    if fault == "a plugin":
+        bad = [write_bad(tmp_path / "sim", f"bad_{number}", "text") for number in range(2)]
+    parallel = {"enabled": True, "use_processes": False, **backend("serial")}
+    cfg = command.user_configuration(tmp_path, SUMMARY, SERIES, parallel=parallel)
+    config = command.prepare(tmp_path, cfg)
+    results = tmp_path / "results"
+    found = run_with_plugin(config, FULL_AFTER_TWO if fault == "a full disk" else NO_ANSWER)
+    assert found.returncode == 2, found.stderr[-3000:]
+    done, files = (2, 4) if fault == "a full disk" else (4, 6)
+    said = " ".join(found.stderr.split())
+    assert f"digitalmodel-optimizer: stopped, {done} of {files} files done" in said
+    assert f"dm_fsts_main.partial.csv: only the {done} files that are done, out of {files}" in said
+    assert not list(results.glob("*_main.csv"))
+    partial = (results / "dm_fsts_main.partial.csv").read_text().splitlines()
+    for path in bad:
+        path.unlink()
+    again = command.run(config)
+    assert again.returncode == 0, again.stderr[-2000:]
+    assert f"{done} files already finished by an interrupted run" in " ".join(again.stderr.split())
+    assert not list(results.glob("*.partial.csv"))
+    resumed = csv_files(read_tree(results))
+    rows = resumed["dm_fsts_main.csv"].decode().splitlines()
+    assert len(partial) == 1 + done
+    assert set(partial) <= set(rows)
+    plain = command.run(config, variables={"DIGITALMODEL_OPTIMIZER": "off"})
+    assert plain.returncode == 0
+    assert first_difference(csv_files(read_tree(results)), resumed) is None
+
+
+SUMMARY_KEY = "orcaflex.postprocess.summary"
+
+
+@pytest.mark.parametrize(
+    ("part", "key", "value", "complaint"),
+    [
+        ("summary", "csv_decimal", "3", f"{SUMMARY_KEY}.csv_decimal is '3', which rounds no table"),
+        ("time_series", "csv_decimal", 2.5, "time_series.csv_decimal is 2.5, which rounds no"),
+        ("summary", "statistics", True, f"{SUMMARY_KEY}.statistics cannot be read"),
+        ("summary", "statistics", {}, "(KeyError: 'Minimum'); it holds Minimum"),
+    ],
+)
+def test_a_setting_that_no_table_can_be_written_with_is_named_before_any_model(
+    plain_host: HostProcess,
+    plugin_host: HostProcess,
+    sims: list[Path],
+    tmp_path: Path,
+    part: str,
+    key: str,
+    value: object,
+    complaint: str,
+) -> None:
+    cfg = configuration(tmp_path / "run", sims[:1], SUMMARY, SERIES)
+    cfg["orcaflex"]["postprocess"][part][key] = value
+    assert plain_host.run(cfg).error is not None
+    found = plugin_host.run(cfg)
+    assert found.error is not None
+    assert found.error.startswith("SettingsError: ")
+    assert complaint in found.error
+    assert found.calls("C_LoadSimulationW") == 0
+
+
+def test_labels_that_are_no_texts_are_named_before_any_model(
+    plain_host: HostProcess, plugin_host: HostProcess, sims: list[Path], tmp_path: Path
+) -> None:
+    numbered: Any = [(12, SUMMARY[0][1])]
+    cfg = configuration(tmp_path / "run", sims[:1], SUMMARY + numbered, SERIES)
+    assert plain_host.run(cfg).error is not None
+    found = plugin_host.run(cfg)
+    assert "summary_settings.groups.2.Label is 12, of which" in (found.error or "")
+    assert found.calls("C_LoadSimulationW") == 0
+
+
+@pytest.mark.parametrize("decimals", [0, 3, -1, {"x": 2}])
+def test_settings_that_the_host_takes_are_taken(
+    plain_host: HostProcess,
+    plugin_host: HostProcess,
+    sims: list[Path],
+    tmp_path: Path,
+    decimals: Any,
+) -> None:
+    cfg = configuration(tmp_path / "run", sims[:2], SUMMARY, SERIES)
+    for part in ("summary", "time_series"):
+        cfg["orcaflex"]["postprocess"][part]["csv_decimal"] = decimals
+    cfg["orcaflex"]["postprocess"]["summary"]["statistics"] = {"Minimum": True}
+    expected, found = plain_host.run(cfg), plugin_host.run(cfg)
+    assert (expected.error, found.error) == (None, None)
+    assert first_difference(expected.files, found.files) is None
+
+
+def test_settings_of_tables_that_nobody_asks_for_are_not_looked_at(
+    plugin_host: HostProcess, sims: list[Path], tmp_path: Path
+) -> None:
+    cfg = configuration(tmp_path / "run", sims[:1], (), SERIES)
+    cfg["orcaflex"]["postprocess"]["summary"] |= {"csv_decimal": "3", "statistics": None}
+    assert plugin_host.run(cfg).error is None
 
 
 def test_tables_that_cannot_be_written_cost_their_files_and_no_other(

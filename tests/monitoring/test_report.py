@@ -105,6 +105,20 @@ def test_an_interrupted_batch_says_how_to_go_on() -> None:
     assert "_error.log" not in text
 
 
+def test_a_stopped_batch_names_its_partial_tables() -> None:
+    stopped = FileError(ErrorKind.STOPPED, "the batch was stopped")
+    report = make_report(
+        errors=dict.fromkeys(range(40, 100), stopped),
+        partial_tables=("results/batch_main.partial.csv",),
+    )
+    text = printed(report)
+    assert "stopped, 40 of 100 files done" in text.splitlines()[0]
+    words = " ".join(text.split())
+    assert "60 files left; the same command goes on where this run stopped" in words
+    assert "batch_main.partial.csv: only the 40 files that are done, out of 100;" in words
+    assert report_as_dict(report)["partial_tables"] == ["results/batch_main.partial.csv"]
+
+
 def test_doubtful_columns_are_told() -> None:
     assert "doubtful" in printed(make_report(warnings=("summary a / b: the engine's answer",)))
 

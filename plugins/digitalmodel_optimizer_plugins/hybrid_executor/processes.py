@@ -277,7 +277,7 @@ def _lost(task: FileTask, kind: ErrorKind, message: str, pid: int = 0) -> FileRe
 
 def _unpickled(content: bytes, task: FileTask) -> FileResult:
     try:
-        result = pickle.loads(content)
+        result = pickle.loads(content)  # noqa: S301 - of our own worker, by its pipe
     except Exception as error:  # whatever unpickling raises
         message = f"its result cannot be read: {type(error).__name__}: {error}"
         return _lost(task, ErrorKind.ENGINE, message)

@@ -146,7 +146,7 @@ class WorkerProcess:
         :raises EOFError, OSError: it has ended.
         """
         while self.connection.poll():
-            yield pickle.loads(self.connection.recv_bytes())
+            yield pickle.loads(self.connection.recv_bytes())  # noqa: S301 - of our own worker
 
     # -- its end -----------------------------------------------------------------------------
 

@@ -82,7 +82,7 @@ class _Worker:
         if threads > 1:
             for thread in crew:
                 thread.start()
-        while (message := pickle.loads(received.get())) is not None:
+        while (message := pickle.loads(received.get())) is not None:  # noqa: S301 - of the parent
             if message[0] == "batch":
                 self._take_batch(message[1])
             elif threads > 1:
@@ -100,7 +100,7 @@ class _Worker:
         self._process_file = process_file
         try:
             process_file.warm_up()
-        except Exception:  # the first file will meet it again, and tell
+        except Exception:  # noqa: S110 - the first file will meet it again, and tell
             pass
         self.send("ready", None)
 

@@ -14,6 +14,7 @@ from typing import Any
 from digitalmodel_optimizer import __version__
 from digitalmodel_optimizer.batch.carried import CarriedState
 from digitalmodel_optimizer.batch.loading import load_plugins
+from digitalmodel_optimizer.batch.no_input import refuse_no_files
 from digitalmodel_optimizer.batch.prewarmed import prewarmed
 from digitalmodel_optimizer.batch.reuse import conditions_of
 from digitalmodel_optimizer.batch.run import BatchRun
@@ -46,7 +47,8 @@ from digitalmodel_optimizer.plugin.manager import Manager
 from digitalmodel_optimizer.report.error_logs import write_error_logs
 from digitalmodel_optimizer.report.progress import ProgressDisplay
 from digitalmodel_optimizer.report.report import print_report
-from digitalmodel_optimizer.tables.save import save_merged
+from digitalmodel_optimizer.tables.rehearsal import refuse_unusable_settings
+from digitalmodel_optimizer.tables.save import save_merged, save_partial
 
 # The seams are the process's, not a thread's: the batch that ends first would take them away from
 # the other one.
@@ -104,6 +106,8 @@ class _Prepared:
 
 
 def _prepare(host: Host, engine: Any, cfg: Any, manager: Manager, settings: Settings) -> _Prepared:
+    refuse_no_files(cfg)
+    refuse_unusable_settings(cfg)
     names, files = simulation_files(cfg)
     config = HostConfig(cfg)
     folder = str(config.result_folder)
@@ -144,10 +148,13 @@ def _run(prepared: _Prepared, worker: Worker, engine: Any, cfg: Any) -> BatchRep
             report = run.run()
             fault: Exception | None = run.outcome.fault
             keep_staging = report.interrupted or fault is not None
+            end = os.path.join(staging.folder, "end")
             if isinstance(fault, VerificationError):
                 keep_staging = False  # what it has is not to be trusted
+            elif fault is not None and not report.interrupted:
+                staging.discard_unfinished()  # which makes room
+                report = _with_partial_tables(report, worker, cfg, end)
             elif not keep_staging:
-                end = os.path.join(staging.folder, "end")
                 try:
                     seams.put_in_place()
                     save_merged(worker.host, engine, cfg, report.results, end, apart=prepared.apart)
@@ -205,6 +212,18 @@ def _with_verdicts(report: BatchReport, answers: Sequence[tuple[str, Any]]) -> B
         remarks=tuple((name, text) for name, item in found for text in item.sentences),
         refused=tuple(f"{name}: {item.failure}" for name, item in found if item.failure),
     )
+
+
+def _with_partial_tables(report: BatchReport, worker: Worker, cfg: Any, end: str) -> BatchReport:
+    """``report`` of a batch that a fault has ended, with tables of what has succeeded."""
+    try:
+        worker.seams.put_in_place()
+        saved, faults = save_partial(worker.host, cfg, report.results, end)
+        warnings = (*report.warnings, *faults)
+        return replace(report, partial_tables=tuple(saved), warnings=warnings)
+    except Exception as error:
+        said = f"no tables of what has succeeded could be saved: {error}"
+        return replace(report, warnings=(*report.warnings, said))
 
 
 def _with_faults(report: BatchReport, manager: Manager) -> BatchReport:

@@ -54,7 +54,7 @@ def _obstacle() -> FileError | None:
 def _run(task: FileTask, facts: bytes, folder: str) -> FileError | None:
     log = os.path.join(folder, _LOG)
     with open(log, "wb") as output:
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # noqa: S603 - this Python, this module
             [sys.executable, "-m", __name__],
             env={**os.environ, ENVIRONMENT_VARIABLE: "off"},
             stdin=subprocess.PIPE,
@@ -98,9 +98,9 @@ def _error(folder: str, log: str, status: int) -> FileError:
 
 def main(job: BinaryIO) -> int:
     """In the process of its own: an exit status."""
-    facts_bytes, task, folder = pickle.load(job)
+    facts_bytes, task, folder = pickle.load(job)  # noqa: S301 - by the pipe from our parent
     threading.Thread(target=_end_with_parent, args=(job,), daemon=True).start()
-    facts: BatchFacts = pickle.loads(facts_bytes)
+    facts: BatchFacts = pickle.loads(facts_bytes)  # noqa: S301 - the same
     try:
         _post_process(facts, task, folder)
     except (Exception, SystemExit) as raised:

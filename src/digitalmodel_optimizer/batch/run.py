@@ -111,14 +111,19 @@ class BatchRun:
         self._take_up_earlier_results()
         self._refuse_names()
         self.manager.tell("optimizer_batch_started", batch=self.batch, settings=self.settings)
+        broken_off = False
         try:
             pending = self._pending()
             if pending:
                 self._run(pending)
         except KeyboardInterrupt:
             self.outcome.interrupted = True
+        except OptimizerError as error:
+            if not any(result.error is None for result in self.outcome.results.values()):
+                raise  # nothing has been done, so there is nothing to report
+            self.outcome.fault, broken_off = error, True
         if self._files.executor is not None and not self.outcome.interrupted:
-            self._files.executor.close(kill=False)
+            self._files.executor.close(kill=broken_off)
         return self._report()
 
     def computed(self, report: BatchReport) -> list[FileResult]:

@@ -147,7 +147,8 @@ def _drawn(batch: Batch, number: int, stems: Mapping[str, int]) -> tuple[Simulat
     Files of one name share the names of their time series, so none of them is drawn.
     """
     others = [file for file in batch.files[1:] if stems[_stem(file)] == 1]
-    drawn = random.Random(batch.identifier).sample(others, min(number - 1, len(others)))
+    draw = random.Random(batch.identifier)  # noqa: S311 - the same files in each run
+    drawn = draw.sample(others, min(number - 1, len(others)))
     return (batch.files[0], *sorted(drawn, key=lambda file: file.index))
 
 

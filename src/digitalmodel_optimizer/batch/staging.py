@@ -209,11 +209,15 @@ class Staging:
     def close(self) -> None:
         """Let go of the folder; what unfinished files have left is removed."""
         self._close_journal()
+        self.discard_unfinished()
+        self._lock.release()
+
+    def discard_unfinished(self) -> None:
+        """Remove outputs that are in no place of theirs: nobody writes them any more."""
         with contextlib.suppress(OSError), os.scandir(self.folder) as entries:
             for entry in entries:
                 if entry.is_dir(follow_symlinks=False):
                     remove_tree(entry.path)
-        self._lock.release()
 
     def remove(self) -> None:
         """Remove the folder, results of finished files included; :meth:`close` is not needed."""

@@ -189,7 +189,8 @@ class ProcessOneFile:
         with this.lock:
             if this.worker is None or this.identifier != self.identifier:
                 leave_batch()
-                this.worker = _start_worker_process(pickle.loads(self.facts))
+                facts = pickle.loads(self.facts)  # noqa: S301 - of the parent, by its pipe
+                this.worker = _start_worker_process(facts)
                 this.identifier = self.identifier
             return this.worker
 

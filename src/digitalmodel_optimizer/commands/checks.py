@@ -192,7 +192,7 @@ def _check_settings(
 
 
 def _check_enabled(read: Configuration, settings: Settings) -> Check:
-    from digitalmodel_optimizer.config.settings import BLOCK
+    from digitalmodel_optimizer.config.enabling import BLOCK
 
     path = (*BLOCK, "enabled")
     key, source = ".".join(path), read.origin(path)
@@ -201,17 +201,21 @@ def _check_enabled(read: Configuration, settings: Settings) -> Check:
             "enabled",
             WARN,
             f"no: no file says {key}; plugins would be off",
-            find_typo(read.own)
-            or "add to the configuration  orcaflex: {parallel: {enabled: True}}",
+            _typo(read) or "add to the configuration  orcaflex: {parallel: {enabled: True}}",
         )
     where = f"{key} in {source.file}, line {source.line}"
     over = [file.name for text in read.texts for file, _ in text.files]
     merged = f" (merged: {' <- '.join(over)})" if len(over) > 1 else ""
     if not settings.enabled:
-        advice = find_typo(read.own) or "set it to True to use the plugins"
+        advice = _typo(read) or "set it to True to use the plugins"
         return Check("enabled", WARN, f"no: {where}{merged}", advice)
     off = f"; off by name: {', '.join(sorted(settings.blocked))}" if settings.blocked else ""
     return Check("enabled", OK, f"yes: {where}{merged}{off}")
+
+
+def _typo(read: Configuration) -> str | None:
+    typo = find_typo(read)
+    return None if typo is None else typo.said
 
 
 def _listed(paths: list[Path]) -> str:

@@ -38,9 +38,10 @@ def command(
     from digitalmodel_optimizer.config.settings import VERIFY_VARIABLE
     from digitalmodel_optimizer.config.user_yaml import read_yaml
     from digitalmodel_optimizer.plugin import OptimizerError
+    from digitalmodel_optimizer.startup.no_start import missing_file
 
     if not os.path.isfile(config):
-        say(_no_such_file(config))
+        say(missing_file(Path(config)) or _no_such_file(config))
         raise typer.Exit(_USAGE_STATUS)
     try:
         _ = read_yaml(Path(config)).content
@@ -70,12 +71,9 @@ def run_host(arguments: list[str]) -> None:
         say(f"{activation.OFF}: switched off by {watcher.ENVIRONMENT_VARIABLE}")
     elif command_line.command_line_enables():
         activation.wrap_entrances()
-    else:
-        from digitalmodel_optimizer.startup.typos import typo_on_command_line
-
+    elif not activation.report_typo():
         advice = "to enable them, add to it  orcaflex: {parallel: {enabled: True}}"
-        reason = typo_on_command_line() or f"{arguments[0]} does not enable them; {advice}"
-        say(f"{activation.OFF}: {reason}")
+        say(f"{activation.OFF}: {arguments[0]} does not enable them; {advice}")
     run_engine()
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +15,11 @@ from digitalmodel_optimizer.config.configuration import (
     read_configuration,
 )
 from digitalmodel_optimizer.config.user_yaml import Key, Place
-from digitalmodel_optimizer.plugin import OptimizerError, OptimizerWarning, SettingsError
+from digitalmodel_optimizer.plugin import OptimizerError, SettingsError
 
 # At the start of a fault, unless its place follows already.
-_FAULTY_KEY = re.compile(r"orcaflex\.parallel(?:\.[\w-]+)*(?= (?!\())")
+_FAULTY_KEY = re.compile(r"(?:orcaflex|\w+_settings|file_management)(?:\.[\w-]+)+(?= (?!\())")
+_MOST_REPEATED = 3
 
 
 def with_lines(error: SettingsError, cfg: Any) -> SettingsError:
@@ -58,22 +58,38 @@ class Places:
         place = self.configuration.origin_of(key, value)
         return " (given by an argument)" if place is None else f" ({self._line(place)})"
 
-    def warn_of_repeated_keys(self, key: Key) -> None:
-        """One warning for each key on the way to ``key``, and below it."""
-        if self.configuration is None:
-            return
-        for repeated, places in self.configuration.texts[-1].repeated(key):
+    def sentence(self, key: Key, said: str) -> str:
+        """What is said of ``key``, with where it stands."""
+        return f"{_dotted(key)}{self.of(key)} {said}"
+
+    def repeated_keys(self, block: Key) -> tuple[list[str], list[str]]:
+        """Sentences on keys that stand more than once: what is only told, and what is a fault.
+
+        A fault is a key on the way to ``block``, or inside it, with several values in one file. A
+        text that the host reads below the user's (``default_yaml``) overrules it by design.
+        """
+        told: list[str] = []
+        faults: list[str] = []
+        found = self.configuration.texts[-1].repeated(()) if self.configuration else ()
+        for key, places, differs in found:
             *lines, last = map(self._line, places)
-            warnings.warn(
-                f"{self.source}: {'.'.join(map(str, repeated))} is repeated "
-                f"({', '.join(lines)} and {last}); the host takes the last",
-                OptimizerWarning,
-                stacklevel=3,
-            )
+            said = f"{_dotted(key)} is repeated ({', '.join(lines)} and {last})"
+            common = min(len(key), len(block))
+            if differs and key[:common] == block[:common] and len({p.file for p in places}) == 1:
+                faults.append(f"{said}, and the last one counts alone; join them into one")
+            else:
+                told.append(f"{said}; the host takes the last")
+        if len(told) > _MOST_REPEATED:
+            told[_MOST_REPEATED:] = [f"{len(told) - _MOST_REPEATED} more keys are repeated"]
+        return told, faults
 
     def _line(self, place: Place) -> str:
         own = self.source is not None and place.file == Path(self.source)
         return f"line {place.line}" if own else f"line {place.line} of {place.file}"
+
+
+def _dotted(key: Key) -> str:
+    return ".".join(map(str, key))
 
 
 def source_file(cfg: Any) -> str | None:

@@ -3,20 +3,25 @@
 The first of these that is there counts, and an integer is a ceiling, never an order:
 ``orcaflex.parallel.threads``, ``parallel_processing.max_workers`` (or ``workers``), the top-level
 ``workers`` that the command line ``--workers 15`` leaves behind. Only
-``orcaflex.parallel.enabled`` switches anything on.
+``orcaflex.parallel.enabled`` switches anything on
+(:mod:`~digitalmodel_optimizer.config.enabling`).
 """
 
 from __future__ import annotations
 
 import difflib
 import os
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
 from digitalmodel_optimizer.config.configuration import MISSING, look_up
+from digitalmodel_optimizer.config.enabling import BLOCK, is_enabled
+from digitalmodel_optimizer.config.misplaced import PLUGINS, RightPlaces
 from digitalmodel_optimizer.config.places import Places, source_file
 from digitalmodel_optimizer.config.user_yaml import Key
 from digitalmodel_optimizer.plugin import (
+    OptimizerWarning,
     Option,
     PluginOptions,
     Settings,
@@ -25,7 +30,6 @@ from digitalmodel_optimizer.plugin import (
 from digitalmodel_optimizer.plugin.manager import TRACE_VARIABLE, blocked_by_environment
 from digitalmodel_optimizer.plugin.options import AUTO
 
-BLOCK = ("orcaflex", "parallel")
 CEILING_KEYS = (
     (*BLOCK, "threads"),
     ("parallel_processing", "max_workers"),
@@ -73,25 +77,16 @@ BLOCK_OPTIONS = (
     ),
     Option("verify_files", int, 3, "How many files `verify: sample` compares.", minimum=1),
 )
+HOSTS_WORKERS = ("parallel_processing",)
+"""Where the host itself reads a number of workers."""
 _NAMED = {option.name: option for option in BLOCK_OPTIONS}
 ENABLED = Option("enabled", bool, True, "False switches the plugin off.")
-_TRUE_WORDS = ("true", "yes", "on")
-ENABLED_WORDS = (*_TRUE_WORDS, "false", "no", "off", "")
-"""Texts that say whether a batch is enabled; any other means no, and is a typo."""
 VERIFY_VARIABLE = "DIGITALMODEL_OPTIMIZER_VERIFY_INPUTS"
 MOVED = {
     ("result-extraction", "block_mb"): (*BLOCK, "read_block_mb"),
     ("result-extraction", "verify"): (*BLOCK, "verify"),
 }
 """Options of plugins that have become options of the core."""
-
-
-def is_enabled(cfg: Any) -> bool:
-    """Whether this configuration asks for the plugins at all; never raises."""
-    value = look_up(cfg, (*BLOCK, "enabled"))
-    if isinstance(value, str):
-        return value.strip().lower() in _TRUE_WORDS
-    return value is not MISSING and bool(value)
 
 
 def switched_off(cfg: Any) -> frozenset[str]:
@@ -105,7 +100,7 @@ def switched_on(cfg: Any) -> frozenset[str]:
 
 
 def _switched(cfg: Any, to: bool) -> frozenset[str]:
-    block = look_up(cfg, (*BLOCK, "plugins"))
+    block = look_up(cfg, PLUGINS)
     if not isinstance(block, Mapping):
         return frozenset()
     return frozenset(
@@ -124,15 +119,17 @@ def read_settings(cfg: Any, plugins: Mapping[str, PluginOptions | None]) -> Sett
     """
     reader = _Reader(cfg, plugins)
     settings = reader.settings()
-    if not reader.faults and not settings.enabled:
+    if not (reader.faults or settings.enabled):
         return settings
     places = Places(cfg)
-    if reader.faults:
-        faults = [
-            f"{'.'.join(map(str, key))}{places.of(key)} {said}" for key, said in reader.faults
-        ]
+    repeated, rivals = places.repeated_keys(BLOCK)
+    faults = [*rivals, *(places.sentence(key, said) for key, said in reader.faults)]
+    if faults:
         raise SettingsError(faults, places.source)
-    places.warn_of_repeated_keys(BLOCK)
+    doubts = [*repeated, *(places.sentence(key, said) for key, said in reader.doubts)]
+    for doubt in doubts:
+        where = f"{places.source}: " if places.source else ""
+        warnings.warn(f"{where}{doubt}", OptimizerWarning, stacklevel=2)
     return settings
 
 
@@ -140,12 +137,18 @@ class _Reader:
     def __init__(self, cfg: Any, plugins: Mapping[str, PluginOptions | None]) -> None:
         self.cfg = cfg
         self.plugins = plugins
+        options = {name: declared.options for name, declared in plugins.items() if declared}
+        self.right = RightPlaces(
+            _NAMED,
+            {name: [option.name for option in options.get(name, ())] for name in plugins},
+        )
         self.faults: list[tuple[Key, str]] = []
+        self.doubts: list[tuple[Key, str]] = []
 
     def settings(self) -> Settings:
         block = look_up(self.cfg, BLOCK)
         block = block if isinstance(block, Mapping) else {}
-        self._refuse_near_misses(block)
+        self._look_for_mistakes(block)
         timeout_s = self._option(block, "timeout_per_file")
         options, blocked = self._plugin_options(block.get("plugins"))
         reports = look_up(self.cfg, ("parallel_processing", "save_error_reports"))
@@ -184,33 +187,57 @@ class _Reader:
             value = look_up(self.cfg, key)
             if value is MISSING or value is None:
                 continue
+            if key[:-1] == HOSTS_WORKERS:
+                return self._as_the_host_takes_it(key, value)
             if key == ("workers",) and isinstance(value, str) and value.strip().isdigit():
                 value = int(value)  # the host's command line leaves a text behind
             usable = self._check(key, _NAMED["threads"], value) and value != AUTO
             return int(value) if usable else None
         return None
 
-    def _refuse_near_misses(self, block: Mapping[Any, Any]) -> None:
+    def _as_the_host_takes_it(self, key: Key, value: Any) -> int | None:
+        """Numbers of the host's own, which stand in many files: none of them is refused."""
+        text = str(value).strip().lower()
+        if text == AUTO:
+            return None
+        if text.isdigit() and isinstance(value, str):
+            self.doubts.append((key, f"is a text; taken as a limit of {text}, write it unquoted"))
+            value = int(text)
+        if not isinstance(value, int):
+            said = f"is {value!r}, for which the host takes the number of cores: no limit; write"
+            self.doubts.append((key, f"{said} auto or a whole number"))
+            return None
+        if value < 1 or value is True:
+            self.doubts.append((key, f"is {value}, which the host takes as 1 worker; write 1"))
+        return max(1, int(value))
+
+    def _look_for_mistakes(self, block: Mapping[Any, Any]) -> None:
         """A typo here would cost a night: no time limit, or more workers than there are licences.
 
         Other keys of this block may be somebody else's and are left alone.
         """
-        known = [*_NAMED, "plugins"]
-        for key in block:
-            near = difflib.get_close_matches(str(key), known, n=1, cutoff=0.8)
-            if key not in known and near:
-                fault = f"is an unknown key; did you mean {near[0]}?"
-                self.faults.append(((*BLOCK, key), fault))
+        misplaced = list(self.right.misplaced(self.cfg))
+        for mistake in misplaced:
+            (self.faults if mistake.fatal else self.doubts).append((mistake.key, mistake.said))
+        known = {*_NAMED, PLUGINS[-1], *(mistake.key[-1] for mistake in misplaced)}
+        for name, value in block.items():
+            exact = name in known or self.right.of(name)[1]
+            near = None if exact else self.right.near(name)
+            if near is not None:
+                said = f"is an unknown key; did you mean {near}?"
+                advice = "" if near in _NAMED else f" Then {self.right.advice(near, value)}"
+                self.faults.append(((*BLOCK, name), f"{said}{advice}"))
 
     def _plugin_options(self, block: Any) -> tuple[dict[str, Mapping[str, Any]], frozenset[str]]:
-        path = (*BLOCK, "plugins")
+        path = PLUGINS
         if block is not None and not isinstance(block, Mapping):
             self.faults.append((path, f"must hold names of plugins (got {block!r})"))
             block = None
         block = block or {}
         for name in block:
             if name not in self.plugins:
-                self.faults.append(((*path, name), _unknown(name, self.plugins, "plugin")))
+                said = self._unknown(name, block[name], self.plugins, "plugin")
+                self.faults.append(((*path, name), said))
         values: dict[str, Mapping[str, Any]] = {}
         blocked = set()
         for name, declared in self.plugins.items():
@@ -232,21 +259,24 @@ class _Reader:
         if not isinstance(given, Mapping):
             self.faults.append((path, f"must hold options (got {given!r})"))
             return values
-        for key, said in given.items():
-            value = options[key].as_meant(said) if key in options else said
+        for key, written in given.items():
+            value = options[key].as_meant(written) if key in options else written
             moved = MOVED.get((path[-1], key))
             if moved is not None:
                 self.faults.append(((*path, key), f"has moved to {'.'.join(moved)}"))
             elif key not in options:
                 if declared is not None:
-                    self.faults.append(((*path, key), _unknown(key, options, "option")))
+                    said = self._unknown(key, value, options, "option")
+                    self.faults.append(((*path, key), said))
             elif self._check((*path, key), options[key], value):
                 values[key] = value
         return values
 
-
-def _unknown(name: Any, known: Mapping[str, Any], noun: str) -> str:
-    near = difflib.get_close_matches(str(name), list(known), n=1)
-    if near:
-        return f"is an unknown {noun}; did you mean {near[0]}?"
-    return f"is an unknown {noun}; choose from {', '.join(known)}"
+    def _unknown(self, name: Any, value: Any, known: Mapping[str, Any], noun: str) -> str:
+        advice = self.right.advice(name, value)
+        if advice:
+            return f"is an unknown {noun}; {advice}"
+        near = difflib.get_close_matches(str(name), list(known), n=1)
+        if near:
+            return f"is an unknown {noun}; did you mean {near[0]}?"
+        return f"is an unknown {noun}; choose from {', '.join(known)}"

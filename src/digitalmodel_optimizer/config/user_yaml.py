@@ -22,6 +22,14 @@ class Place(NamedTuple):
     line: int
 
 
+class Repeated(NamedTuple):
+    """A key that stands more than once; YAML takes the last. ``differs``: their values do."""
+
+    key: Key
+    places: tuple[Place, ...]
+    differs: bool
+
+
 @dataclass(frozen=True)
 class YamlText:
     """One document of YAML; the host may have joined the texts of several files to make it."""
@@ -57,7 +65,7 @@ class YamlText:
             node = pair[1]
         return None if pair is None else self._place(pair[0].start_mark)
 
-    def repeated(self, key: Key) -> Iterator[tuple[Key, list[Place]]]:
+    def repeated(self, key: Key) -> Iterator[Repeated]:
         """Keys on the way to ``key``, and below it, that stand more than once."""
         node = self._parsed("compose")
         for depth, name in enumerate(key):
@@ -68,20 +76,30 @@ class YamlText:
             node = pair[1]
         yield from self._repeated_below(node, key)
 
-    def _repeated_below(self, node: Any, way: Key) -> Iterator[tuple[Key, list[Place]]]:
+    def all_values(self, key: Key) -> Iterator[tuple[Any, Place]]:
+        """Every value that stands at ``key``, those that a repeated key hides among them."""
+        pairs = [(None, self._parsed("compose"))]
+        for name in key:
+            pairs = [pair for _, node in pairs for pair in _pairs(node) if pair[0].value == name]
+        for found, node in pairs:
+            if found is not None:
+                yield _constructed(node), self._place(found.start_mark)
+
+    def _repeated_below(self, node: Any, way: Key) -> Iterator[Repeated]:
         yield from self._repeated_in(node, way)
         for name, value in _pairs(node):
             yield from self._repeated_below(value, (*way, name.value))
 
-    def _repeated_in(
-        self, node: Any, way: Key, only: str | None = None
-    ) -> Iterator[tuple[Key, list[Place]]]:
-        places: dict[str, list[Place]] = {}
-        for name, _ in _pairs(node):
-            places.setdefault(str(name.value), []).append(self._place(name.start_mark))
-        for name, found in places.items():
-            if len(found) > 1 and only in (None, name):
-                yield (*way, name), found
+    def _repeated_in(self, node: Any, way: Key, only: str | None = None) -> Iterator[Repeated]:
+        found: dict[str, list[Any]] = {}
+        for pair in _pairs(node):
+            if pair[0].tag != _MERGE:  # of which all count
+                found.setdefault(str(pair[0].value), []).append(pair)
+        for name, pairs in found.items():
+            if len(pairs) > 1 and only in (None, name):
+                places = tuple(self._place(key.start_mark) for key, _ in pairs)
+                differs = len({_plain(value) for _, value in pairs}) > 1
+                yield Repeated((*way, name), places, differs)
 
     def _parsed(self, how: str) -> Any:
         return _parse(b"\n".join(content for _, content in self.files), how)
@@ -107,7 +125,13 @@ class YamlText:
                 f"{place.file} has a second document on line {place.line}; the host reads files "
                 "with one only"
             )
+        if self._is_tab(place, mark.column):
+            said = "a tab; YAML takes spaces only"
         return f"{place.file} is not YAML: line {place.line}, column {mark.column + 1}: {said}"
+
+    def _is_tab(self, place: Place, column: int) -> bool:
+        lines = dict(self.files)[place.file].decode().splitlines()[place.line - 1 : place.line]
+        return any(line[column : column + 1] == "\t" for line in lines)
 
 
 def read_yaml(*paths: Path) -> YamlText:
@@ -155,3 +179,22 @@ def _pair(node: Any, key: str) -> Any:
             if brought is not None:
                 return brought
     return None
+
+
+def _plain(node: Any, above: tuple[int, ...] = ()) -> Any:
+    """What a node says, to be compared."""
+    if id(node) in above:  # it holds itself
+        return None
+    value, inside = node.value, (*above, id(node))
+    if isinstance(value, list):
+        value = tuple(
+            tuple(_plain(part, inside) for part in (item if isinstance(item, tuple) else (item,)))
+            for item in value
+        )
+    return node.tag, value
+
+
+def _constructed(node: Any) -> Any:
+    import yaml
+
+    return yaml.SafeLoader("").construct_document(node)

@@ -51,7 +51,7 @@ def plan_requests(
             continue
         try:
             entry = _planned(context, command, column, get_objects)
-        except Exception:  # the engine will meet the same error, and it is the engine's to tell
+        except Exception:  # noqa: S112 - the engine will meet the same error, and it is the engine's to tell
             continue
         if entry is not None:
             plan.append(entry)

@@ -23,6 +23,10 @@ _SUMMARY, _SERIES, _LINKED = (
     "time_series_settings",
     "linked_statistics_settings",
 )
+_PARTS = {"summary": _SUMMARY, "time_series": _SERIES, "linked_statistics": _LINKED}
+"""Parts of the post-processing, and which settings each has."""
+SUMMARY_PART = ("orcaflex", "postprocess", "summary")
+_STATISTICS = ("Minimum", "Maximum", "Mean", "StdDev")
 _PERIOD = "SimulationPeriod"
 ROW_LABELS = ("fe_filename_stem", "statistic")
 """The columns of a summary that tell its rows apart; other tables have time in the first."""
@@ -35,6 +39,14 @@ RANGE_GRAPH = ("Range Graph",)
 GET_DATA = ("GetData", "Get Data")
 READ_AS_SERIES = "time series"
 """What stands for a command where the host reads a time-series column, whatever it names."""
+
+SEARCH = ("file_management", "flag")
+"""Whether the host looks for its input files itself."""
+INPUT_FOLDER = ("file_management", "input_directory")
+PATTERN = ("file_management", "filename", "pattern")
+EXTENSIONS = ("file_management", "filename", "extension")
+_FILTERS = ("file_management", "filename", "filters")
+INPUT_FILES = ("file_management", "input_files", "sim")
 
 Path = tuple[Any, ...]
 
@@ -60,7 +72,7 @@ class HostConfig:
     what the host writes down of them while it works.
     """
 
-    files = _Entry("file_management", "input_files", "sim")
+    files = _Entry(*INPUT_FILES)
     result_folder = _Entry("Analysis", "result_folder")
     basename = _Entry("meta", "basename")
 
@@ -74,6 +86,39 @@ class HostConfig:
     @records.setter
     def records(self, records: dict[str, Any]) -> None:
         self.cfg[self.basename] = records
+
+    def get(self, path: Path) -> Any:
+        """The value at ``path``; None if it is not there."""
+        value = self.cfg
+        for key in path:
+            value = value.get(key) if isinstance(value, Mapping) else None
+        return value
+
+    def input_folders(self, root: str) -> list[str]:
+        """Where the host looks for the input folder, in its order; ``root`` is the user's file's.
+
+        None is looked for where the host gets its files otherwise.
+        """
+        named = self.get(INPUT_FOLDER)
+        if not self.get(SEARCH) or not isinstance(named, (str, type(None))):
+            return []
+        folders = [os.path.join(root, named or ""), os.path.abspath(named or root)]
+        return list(dict.fromkeys(map(os.path.normpath, folders)))
+
+    @property
+    def input_folder(self) -> Any:
+        """The folder in which the host has looked for files; None if they are listed."""
+        return self.get(("Analysis", "file_management_input_directory"))
+
+    @property
+    def file_pattern(self) -> str:
+        """Which names of simulation files the host takes; it may filter them further."""
+        part = self.get(PATTERN)
+        return "*.sim" if part is None else f"*{part}*.sim"
+
+    @property
+    def filters_files(self) -> bool:
+        return bool(self.get(_FILTERS))
 
     @property
     def summary_stem(self) -> Any:
@@ -105,6 +150,12 @@ class HostConfig:
         """Whether ``part`` of the post-processing ("summary", "time_series") is asked for."""
         block = self.cfg["orcaflex"]["postprocess"].get(part)
         return isinstance(block, Mapping) and bool(block.get("flag"))
+
+    def is_post_processing(self) -> bool:
+        """Whether any part of the post-processing is asked for."""
+        parts = self.get(("orcaflex", "postprocess"))
+        names = parts if isinstance(parts, Mapping) else ()
+        return any(self.is_wanted(name) for name in names)
 
     def begins_series_records(self) -> bool:
         """Whether the first file begins the list of time-series tables."""
@@ -145,6 +196,33 @@ class HostConfig:
         section, _, group, _, column = path[:5]
         entry = self._groups(section)[group]
         return f"{entry.get('Label')} / {entry['Columns'][column].get('Label')}"
+
+    def decimals(self) -> Iterator[tuple[Path, Any]]:
+        """(path, value) of what each part that is asked for rounds its tables to, where it says."""
+        for part, section in _PARTS.items():
+            path = (*SUMMARY_PART[:-1], part)
+            written = self.is_wanted(part) and self._groups(section)
+            if written and "csv_decimal" in self.get(path):
+                yield (*path, "csv_decimal"), self.get((*path, "csv_decimal"))
+
+    def labels_of_groups(self) -> Iterator[tuple[Path, Any]]:
+        """(path, label) of the groups of all parts that are asked for; groups count from 1."""
+        for part, section in _PARTS.items():
+            if self.is_wanted(part):
+                for number, group in enumerate(self._groups(section), 1):
+                    if "Label" in group:
+                        yield (section, "groups", number, "Label"), group["Label"]
+
+    def unreadable_statistics(self) -> tuple[Path, Exception | None]:
+        """(path, error) that the host would meet when it looks which statistics a summary has."""
+        path = (*SUMMARY_PART, "statistics")
+        try:
+            if self.is_wanted(SUMMARY_PART[-1]) and self._groups(_SUMMARY):
+                statistics = self.cfg["orcaflex"]["postprocess"]["summary"]["statistics"]
+                any(statistics[name] for name in _STATISTICS)  # it asks no further, either
+        except Exception as error:
+            return path, error
+        return path, None
 
     def expected_outputs(self, folder: str, stems: Sequence[str]) -> Iterator[str]:
         """Every name that the host may write to, as far as the configuration tells."""

@@ -159,7 +159,8 @@ class WorkingCfg:
 
     def with_state(self, state: State) -> Any:
         if self._cfg is None or self._state != state:
-            self._cfg = _with_attributes(pickle.loads(self._original))
+            original = pickle.loads(self._original)  # noqa: S301 - of the parent, by its pipe
+            self._cfg = _with_attributes(original)
             apply(self._cfg, state)
             self._state = state
             self._image = self._watched_image()
@@ -169,7 +170,7 @@ class WorkingCfg:
         """What the engine has left behind since :meth:`with_state`, but for its records."""
         if self._watched_image() == self._image:
             return ()
-        before = pickle.loads(self._image)
+        before = pickle.loads(self._image)  # noqa: S301 - made in this process
         left = tuple(differences(before, self._watched()))
         self._cfg = None
         return left

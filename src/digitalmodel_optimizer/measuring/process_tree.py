@@ -78,7 +78,7 @@ def run_child(
     before = _Totals.now()
     start = time.perf_counter()
     with log.open("wb") as output:
-        child = subprocess.Popen(
+        child = subprocess.Popen(  # noqa: S603 - a list, made here
             command,
             cwd=folder,
             env=environment,

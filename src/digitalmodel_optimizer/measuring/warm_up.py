@@ -32,7 +32,7 @@ def bytecode_environment(folder: Path) -> dict[str, str]:
 
 def start_warm_up(folder: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
     """A process that imports what the runs will import, and ends; its output goes nowhere."""
-    return subprocess.Popen(
+    return subprocess.Popen(  # noqa: S603 - this very interpreter
         [sys.executable, "-c", _IMPORTS],
         cwd=folder,
         env={**os.environ, **environment, ENVIRONMENT_VARIABLE: "off"},

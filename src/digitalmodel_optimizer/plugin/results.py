@@ -180,6 +180,8 @@ class BatchReport:
     ``reasons`` counts the files that were read though results are kept, by why.
     ``remarks`` are plugins' sentences on the batch, each with the plugin's name; ``refused`` is why
     the command fails though every output is saved, or empty.
+    ``partial_tables`` are the summaries of a batch that a fault has ended: they hold the files
+    that have succeeded, and have names of their own.
     """
 
     batch: Batch
@@ -194,6 +196,7 @@ class BatchReport:
     reasons: Mapping[str, int] = field(default_factory=dict)
     remarks: tuple[tuple[str, str], ...] = ()
     refused: tuple[str, ...] = ()
+    partial_tables: tuple[str, ...] = ()
 
     @property
     def failed(self) -> tuple[FileResult, ...]:

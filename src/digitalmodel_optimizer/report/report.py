@@ -69,7 +69,8 @@ def _print_styled(content: dict[str, Any], stream: TextIO) -> None:
     table.add_column(overflow="fold")
     for label, sentence in _lines(content):
         table.add_row(Text(f"  {label}"), Text(sentence))
-    style = "bold red" if content["failed"] or content["interrupted"] else "bold green"
+    good = not (content["failed"] or _ended_early(content))
+    style = "bold green" if good else "bold red"
     console.print(Text(_headline(content), style=style), table, sep="\n")
 
 
@@ -131,6 +132,7 @@ def report_as_dict(report: BatchReport) -> dict[str, Any]:
         "warnings": [*report.warnings, *_unusable_notes(report.results)],
         "notes": _summed_notes(report.results),
         "failed": [_failure(item) for item in failed],
+        "partial_tables": list(report.partial_tables),
     }
 
 
@@ -190,12 +192,18 @@ def _unusable_notes(results: tuple[FileResult, ...]) -> list[str]:
     return list(first.values())
 
 
+def _ended_early(content: dict[str, Any]) -> bool:
+    """Whether the batch has not come to its end: nobody has waited for it, or a fault ended it."""
+    return bool(content["interrupted"] or content["files_left"] or content["partial_tables"])
+
+
 def _headline(content: dict[str, Any]) -> str:
     files, failed = content["files"], len(content["failed"])
     took = duration(content["elapsed_s"])
-    if content["interrupted"]:
+    if _ended_early(content):
         done = f"{content['files_done']} of {count(files, 'file')} done in {took}"
-        return f"digitalmodel-optimizer: interrupted, {done}"
+        how = "interrupted" if content["interrupted"] else "stopped"
+        return f"digitalmodel-optimizer: {how}, {done}"
     if failed:
         return f"digitalmodel-optimizer: {failed} of {count(files, 'file')} failed, {took}"
     return f"digitalmodel-optimizer: {count(files, 'file')} in {took}, none failed"
@@ -203,14 +211,16 @@ def _headline(content: dict[str, Any]) -> str:
 
 def _lines(content: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """The report below its headline: a label, and a sentence or two."""
-    if content["interrupted"]:
-        yield (
-            "go on",
-            (
-                f"{count(content['files_left'], 'file')} left; the same command goes on where this "
-                "run stopped"
-            ),
+    if _ended_early(content):
+        left = content["files_left"]
+        said = f"{count(left, 'file')} left; " if left else ""
+        yield "go on", f"{said}the same command goes on where this run stopped"
+    if content["partial_tables"]:
+        names = ", ".join(PurePath(path).name for path in content["partial_tables"])
+        done = (
+            f"the {count(content['files_done'], 'file')} that are done, out of {content['files']}"
         )
+        yield "partial", f"{names}: only {done}; whole tables come with the rest"
     if not content["files_reused"]:  # of which none was read
         yield "rate", f"{content['files_per_s']:.3g} files/s, {amount(content['mb_per_s'])}/s"
     if content["files_read"] or not content["files_reused"]:

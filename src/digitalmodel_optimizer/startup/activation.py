@@ -10,13 +10,14 @@ none of this runs.
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
 import wrapt
 
 from digitalmodel_optimizer.config.configuration import Configuration
-from digitalmodel_optimizer.config.settings import is_enabled
+from digitalmodel_optimizer.config.enabling import is_enabled
 from digitalmodel_optimizer.host.current import current
 from digitalmodel_optimizer.host.layouts import LAYOUTS, Layout, find_layout, host_version
 from digitalmodel_optimizer.host.lean_imports import defer_imports
@@ -25,6 +26,7 @@ from digitalmodel_optimizer.plugin import BatchReport, FilesFailedError, Optimiz
 from digitalmodel_optimizer.report.warning_lines import print_warnings_in_a_line
 from digitalmodel_optimizer.startup.command_line import (
     command_line_enables,
+    host_arguments,
     host_configuration,
     is_host_command,
 )
@@ -36,20 +38,54 @@ _runs = threading.local()
 
 
 def host_is_being_imported() -> None:
-    """Called once, before ``digitalmodel`` itself is executed."""
+    """Called once, before ``digitalmodel`` itself is executed.
+
+    :raises SystemExit: plugins were meant to be on, and a mistake leaves them off.
+    """
     if is_host_command() and not command_line_enables():
-        _report_typo()
+        report_typo()
         return
     wrap_entrances()
 
 
-def _report_typo() -> None:
-    """Whoever misspelled the key that enables the plugins would wait a night to find out."""
+def report_typo() -> bool:
+    """Whether something was said. Whoever is misunderstood would wait a night to find out.
+
+    :raises SystemExit: plugins were meant to be on, beyond doubt.
+    """
     from digitalmodel_optimizer.startup.typos import typo_on_command_line
 
     typo = typo_on_command_line()
-    if typo is not None:
-        say(f"{OFF}: {typo}")
+    if typo is None:
+        _report_missing_file()
+    elif typo.fatal:
+        _end(typo.said)
+    else:
+        say(f"{OFF}: {typo.said}")
+    return typo is not None
+
+
+def _report_missing_file() -> None:
+    from digitalmodel_optimizer.startup.no_start import missing_file
+
+    config = Path((host_arguments() or ["."])[0])
+    said = None if config.exists() else missing_file(config)
+    if said is not None:
+        _end(said)
+
+
+def _report_rivals(configuration: Configuration) -> None:
+    """Here and not with the settings: where a block is lost, a batch may never begin."""
+    from digitalmodel_optimizer.startup.typos import find_rivals
+
+    rivals = find_rivals(configuration)
+    if rivals is not None and rivals.fatal:
+        _end(rivals.said)
+
+
+def _end(said: str) -> NoReturn:
+    say(said)
+    raise SystemExit(OptimizerError.exit_status)
 
 
 def wrap_entrances() -> None:
@@ -62,6 +98,7 @@ def wrap_entrances() -> None:
         print_warnings_in_a_line()
         configuration = host_configuration()
         if configuration is not None:  # and enabled
+            _report_rivals(configuration)
             replace_missing()
             defer_imports(layout.packages, layout.loud)
             _prewarm(layout, configuration)
@@ -92,6 +129,7 @@ def _wrapper_for(layout: Layout) -> Any:
         cfg = args[0] if args else kwargs.get("cfg")
         if current() is not None or not is_enabled(cfg):
             return wrapped(*args, **kwargs)
+        _runs.began = True
         from digitalmodel_optimizer.batch.entry import run_post_process
 
         replace_missing()
@@ -127,6 +165,7 @@ def _wrap_engine(module: ModuleType) -> None:
 def _run_engine(wrapped: Any, _instance: Any, args: Any, kwargs: Any) -> Any:
     _runs.depth = getattr(_runs, "depth", 0) + 1
     _runs.failed = None
+    _runs.began = False
     try:
         result = wrapped(*args, **kwargs)
         if _runs.failed is not None:
@@ -137,6 +176,11 @@ def _run_engine(wrapped: Any, _instance: Any, args: Any, kwargs: Any) -> Any:
             raise
         say(str(error))
         raise SystemExit(error.exit_status) from None
+    except Exception:
+        said = _why_no_start()
+        if said is None:
+            raise
+        _end(said)
     except KeyboardInterrupt:
         if not is_host_command():
             raise
@@ -145,3 +189,12 @@ def _run_engine(wrapped: Any, _instance: Any, args: Any, kwargs: Any) -> Any:
     finally:
         _runs.depth -= 1
         _runs.failed = None
+
+
+def _why_no_start() -> str | None:
+    """What the user can do about a host that has failed; None if there is nothing to say."""
+    if _runs.began or not is_host_command():
+        return None
+    from digitalmodel_optimizer.startup.no_start import why_no_start
+
+    return why_no_start(host_arguments())

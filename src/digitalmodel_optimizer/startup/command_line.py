@@ -19,7 +19,7 @@ from digitalmodel_optimizer.config.configuration import (
     base_places,
     read_configuration,
 )
-from digitalmodel_optimizer.config.settings import is_enabled
+from digitalmodel_optimizer.config.enabling import is_enabled
 from digitalmodel_optimizer.plugin import OptimizerError
 from digitalmodel_optimizer.watcher import RUN_VARIABLE
 

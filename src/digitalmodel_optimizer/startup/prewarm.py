@@ -11,7 +11,8 @@ from digitalmodel_optimizer.batch.machine import measure_machine
 from digitalmodel_optimizer.batch.prewarmed import prewarmed
 from digitalmodel_optimizer.batch.worker import PrepareWorker
 from digitalmodel_optimizer.config.configuration import Configuration
-from digitalmodel_optimizer.config.settings import BLOCK, switched_off
+from digitalmodel_optimizer.config.enabling import BLOCK
+from digitalmodel_optimizer.config.settings import switched_off
 from digitalmodel_optimizer.host.layouts import Layout
 from digitalmodel_optimizer.plugin import SimulationFile
 from digitalmodel_optimizer.plugin.manager import (

@@ -84,7 +84,8 @@ class EngineOutput:
 def _tables(output: EngineOutput) -> FileTables:
     if output.plain:
         return FileTables(*decode(output.packed))
-    tables: FileTables = pickle.loads(output.packed)
+    # Never from a file: what is kept there for a later run is plain.
+    tables: FileTables = pickle.loads(output.packed)  # noqa: S301 - of our own worker
     return tables
 
 

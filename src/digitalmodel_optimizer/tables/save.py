@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -20,7 +21,7 @@ from digitalmodel_optimizer.tables.merge import (
 )
 from digitalmodel_optimizer.tables.payload import FileTables, unpacked
 from digitalmodel_optimizer.tables.publish import leaves, not_replaced
-from digitalmodel_optimizer.tables.staged import StagedTables
+from digitalmodel_optimizer.tables.staged import PARTIAL, StagedTables, marked
 
 
 def save_merged(
@@ -50,19 +51,46 @@ def save_merged(
             add_records(records, file)
     for name, values in merged_attributes(files).items():
         setattr(engine, name, values)
+    saved, faults = _write(host, config, files, StagedTables(staging, config.result_folder))
+    _relocate(cfg, staging, config.result_folder)
+    for final in saved:  # of an earlier run that a fault has ended
+        with contextlib.suppress(OSError):
+            os.unlink(marked(final, PARTIAL))
+    if faults:
+        raise OutputError("\n".join(faults))
+
+
+def save_partial(
+    host: Host, cfg: Any, results: Sequence[FileResult], staging: str
+) -> tuple[list[str], list[str]]:
+    """Have the tables of what has succeeded saved, of a batch that will not come to its end.
+
+    They have names of their own (``<table>.partial.csv``), since a table under its final name is
+    whole. ``cfg`` stays as it is.
+
+    :return: the tables that could be saved, and those that could not, in words.
+    :raises OutputError: nothing can be written any more.
+    """
+    config = HostConfig(type(cfg)(cfg))
+    files = list(unpacked([result.payload for result in results if result.error is None]))
+    tables = StagedTables(staging, config.result_folder, PARTIAL)
+    return _write(host, config, files, tables)
+
+
+def _write(
+    host: Host, config: HostConfig, files: Sequence[FileTables], tables: StagedTables
+) -> tuple[list[str], list[str]]:
+    """Have all tables written; those that are in place, and what could not be, in words."""
     folder = config.result_folder
-    os.makedirs(staging, exist_ok=True)
-    config.result_folder = staging
-    tables = StagedTables(staging, os.fspath(folder))
+    os.makedirs(tables.folder, exist_ok=True)
+    config.result_folder = tables.folder
     try:
         with tables:
             faults = _save(host, config, files, tables)
     finally:
         config.result_folder = folder
-    _relocate(cfg, staging, folder)
-    faults += _publish(tables)
-    if faults:
-        raise OutputError("\n".join(faults))
+    saved, not_moved = _publish(tables)
+    return saved, [*faults, *not_moved]
 
 
 def _save(
@@ -125,18 +153,19 @@ def _unlink(paths: Iterable[str]) -> None:
         os.unlink(path)
 
 
-def _publish(tables: StagedTables) -> list[str]:
+def _publish(tables: StagedTables) -> tuple[list[str], list[str]]:
     """Move all tables that can be moved; the others in words."""
-    faults = []
+    saved, faults = [], []
     for staged, final in tables.outputs():
         if not os.path.exists(staged):  # it could not be written
             continue
         try:
             publish(staged, final)
+            saved.append(final)
         except OSError as error:
             _raise_if_full(error)
             faults.append(not_replaced(final, error))
-    return faults
+    return saved, faults
 
 
 def _relocate(value: Any, staging: str, folder: str) -> None:

@@ -15,7 +15,15 @@ from collections.abc import Iterator
 from digitalmodel_optimizer.tables.publish import leaves
 
 _TABLE_SUFFIX = ".csv"
+PARTIAL = ".partial"
+"""The mark of a table that lacks files which the batch had no time for."""
 _active = threading.local()
+
+
+def marked(path: str, mark: str) -> str:
+    """``path`` with ``mark`` before its suffix."""
+    stem, suffix = os.path.splitext(path)
+    return f"{stem}{mark}{suffix}"
 
 
 def staged_tables() -> StagedTables | None:
@@ -26,13 +34,15 @@ def staged_tables() -> StagedTables | None:
 class StagedTables:
     """What the host calls some tables, where they stand, and where they go.
 
-    The host composes names in ``folder``; they are final ones in ``results``. A context manager:
-    inside, these are the tables that the calling thread writes.
+    The host composes names in ``folder``; they are final ones in ``results``, each with ``mark``
+    before its suffix. A context manager: inside, these are the tables that the calling thread
+    writes.
     """
 
-    def __init__(self, folder: str, results: str) -> None:
+    def __init__(self, folder: str, results: str | os.PathLike[str], mark: str = "") -> None:
         self.folder = folder
-        self.results = results
+        self.results = os.fspath(results)
+        self._mark = mark
         self._staged: dict[str, str] = {}
 
     def __enter__(self) -> StagedTables:
@@ -58,7 +68,8 @@ class StagedTables:
 
     def final(self, path: str) -> str:
         """The name in the results folder for one that the host has composed."""
-        return os.path.join(self.results, path[len(os.path.join(self.folder, "")) :])
+        name = path[len(os.path.join(self.folder, "")) :]
+        return marked(os.path.join(self.results, name), self._mark)
 
     def staged(self, path: str) -> str:
         """Where the table stands that the host calls ``path``; the same at every asking."""

@@ -61,7 +61,8 @@ class Sample:
         """At least one of ``files``, in their order; the same ones for the same seed."""
         wanted = self.number if self.share is None else round(self.share * len(files))
         number = max(1, min(len(files), wanted or 0))
-        places = sorted(random.Random(self.seed).sample(range(len(files)), number))
+        draw = random.Random(self.seed)  # noqa: S311 - to be drawn again
+        places = sorted(draw.sample(range(len(files)), number))
         return [files[place] for place in places]
 
 
