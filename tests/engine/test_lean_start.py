@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -132,8 +133,14 @@ def test_a_run_imports_nothing_that_it_does_not_use(tmp_path: Path) -> None:
     write(tmp_path / "sim", "case")
     summary = [("main", [column("x", "FST1", "X")])]
     config = command.prepare(tmp_path, command.user_configuration(tmp_path, summary))
-    done = command.run(config, variables={"PYTHONPATH": str(tmp_path)})
+    report = tmp_path / "report.json"
+    names = {"PYTHONPATH": str(tmp_path), "DIGITALMODEL_OPTIMIZER_REPORT": str(report)}
+    began_s = time.monotonic()
+    done = command.run(config, variables=names)
+    took_s = time.monotonic() - began_s
     assert done.returncode == 0, done.stderr[-3000:]
+    said = json.loads(report.read_text())
+    assert 0 < said["elapsed_s"] < said["command_s"] < took_s + 0.1
     modules = (tmp_path / "modules.txt").read_text().split()
     assert not [name for name in UNUSED if name in modules]
     assert len(modules) < 1500

@@ -62,6 +62,12 @@ def printed(report: BatchReport) -> str:
     return stream.getvalue()
 
 
+def test_the_headline_of_a_command_has_the_hosts_start() -> None:
+    text = printed(make_report(command_s=7.25))
+    expected = "100 files in 5.00 s (7.25 s with the host's start), none failed"
+    assert text.splitlines()[0] == f"digitalmodel-optimizer: {expected}"
+
+
 def test_a_clean_batch_fits_on_a_screen() -> None:
     text = printed(make_report())
     lines = text.splitlines()

@@ -7,6 +7,7 @@ import logging
 import os
 import pickle
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 from digitalmodel_optimizer import __version__
 from digitalmodel_optimizer.batch.carried import CarriedState
 from digitalmodel_optimizer.batch.loading import load_plugins
+from digitalmodel_optimizer.batch.machine import process_age_s
 from digitalmodel_optimizer.batch.no_input import refuse_no_files
 from digitalmodel_optimizer.batch.prewarmed import prewarmed
 from digitalmodel_optimizer.batch.reuse import conditions_of
@@ -69,10 +71,15 @@ def simulation_files(cfg: Any) -> tuple[tuple[Any, ...], tuple[SimulationFile, .
     return names, tuple(files)
 
 
-def run_post_process(host: Host, engine: Any, cfg: Any) -> BatchReport:
+def run_post_process(
+    host: Host, engine: Any, cfg: Any, began_s: float, *, is_command: bool = False
+) -> BatchReport:
     """Do what ``engine.post_process(cfg)`` does, through the plugins.
 
     Batches that are started on several threads of one process take turns.
+
+    :param began_s: when the host called, by :func:`time.perf_counter`.
+    :param is_command: this process is the host's command and does nothing else.
 
     :raises SettingsError, PluginError, OutputError: before any file is opened.
     :raises PluginError: a plugin of somebody else failed; it is named.
@@ -87,9 +94,23 @@ def run_post_process(host: Host, engine: Any, cfg: Any) -> BatchReport:
             manager.ask("optimizer_configure", settings=settings)
             prepared = _prepare(host, engine, cfg, manager, settings)
             worker = Worker(host, manager, engine_defaults, settings, prepared.shared)
-            return _run(prepared, worker, engine, cfg)
+            command_s = process_age_s() - (time.perf_counter() - began_s) if is_command else None
+            return _run(prepared, worker, engine, cfg, _Clock(began_s, command_s))
         except SettingsError as error:
             raise with_lines(error, cfg) from None
+
+
+@dataclass(frozen=True)
+class _Clock:
+    """``began_s``: when the host called; ``start_s``: how long its command had run by then."""
+
+    began_s: float
+    start_s: float | None
+
+    def stop(self, report: BatchReport) -> BatchReport:
+        elapsed_s = time.perf_counter() - self.began_s
+        command_s = None if self.start_s is None else self.start_s + elapsed_s
+        return replace(report, elapsed_s=elapsed_s, command_s=command_s)
 
 
 @dataclass(frozen=True)
@@ -122,7 +143,7 @@ def _prepare(host: Host, engine: Any, cfg: Any, manager: Manager, settings: Sett
     return _Prepared(batch, staging, shared, apart)
 
 
-def _run(prepared: _Prepared, worker: Worker, engine: Any, cfg: Any) -> BatchReport:
+def _run(prepared: _Prepared, worker: Worker, engine: Any, cfg: Any, clock: _Clock) -> BatchReport:
     """Process, merge, save, report; what an interrupted batch can go on from stays."""
     batch, staging, settings = prepared.batch, prepared.staging, worker.settings
     manager = worker.manager
@@ -160,6 +181,7 @@ def _run(prepared: _Prepared, worker: Worker, engine: Any, cfg: Any) -> BatchRep
                     save_merged(worker.host, engine, cfg, report.results, end, apart=prepared.apart)
                 except Exception as error:  # what became of the files is worth telling first
                     fault = error
+        report = clock.stop(report)
         if settings.save_error_reports:
             report = write_error_logs(report)
         if settings.cache and not isinstance(fault, VerificationError):

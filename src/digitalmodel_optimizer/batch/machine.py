@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import sys
+import time
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -134,3 +135,10 @@ def _processes(pids: Collection[int] | None) -> Iterator[psutil.Process]:
             yield psutil.Process(pid)
         except psutil.Error:
             continue
+
+
+def process_age_s() -> float:
+    """How long this process has run, its interpreter's own start included, in s."""
+    import psutil
+
+    return time.time() - psutil.Process().create_time()

@@ -180,6 +180,8 @@ class BatchReport:
     ``reasons`` counts the files that were read though results are kept, by why.
     ``remarks`` are plugins' sentences on the batch, each with the plugin's name; ``refused`` is why
     the command fails though every output is saved, or empty.
+    ``elapsed_s`` counts from the host's call to the last table on disk, ``command_s`` from the
+    start of the host's command; None where this process is not that command.
     ``partial_tables`` are the summaries of a batch that a fault has ended: they hold the files
     that have succeeded, and have names of their own.
     """
@@ -197,6 +199,7 @@ class BatchReport:
     remarks: tuple[tuple[str, str], ...] = ()
     refused: tuple[str, ...] = ()
     partial_tables: tuple[str, ...] = ()
+    command_s: float | None = None
 
     @property
     def failed(self) -> tuple[FileResult, ...]:

@@ -108,6 +108,7 @@ def report_as_dict(report: BatchReport) -> dict[str, Any]:
         "files_left": sum(_stopped(item) for item in report.failed),
         "size_done_mb": size_mb,
         "elapsed_s": seconds,
+        "command_s": report.command_s,
         "files_per_s": len(done) / seconds if seconds else 0.0,
         "mb_per_s": size_mb / seconds if seconds else 0.0,
         "backend": report.backend,
@@ -200,6 +201,8 @@ def _ended_early(content: dict[str, Any]) -> bool:
 def _headline(content: dict[str, Any]) -> str:
     files, failed = content["files"], len(content["failed"])
     took = duration(content["elapsed_s"])
+    if content["command_s"] is not None:
+        took += f" ({duration(content['command_s'])} with the host's start)"
     if _ended_early(content):
         done = f"{content['files_done']} of {count(files, 'file')} done in {took}"
         how = "interrupted" if content["interrupted"] else "stopped"

@@ -10,6 +10,7 @@ none of this runs.
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn
@@ -133,7 +134,9 @@ def _wrapper_for(layout: Layout) -> Any:
         from digitalmodel_optimizer.batch.entry import run_post_process
 
         replace_missing()
-        report = run_post_process(import_host(layout), instance, cfg)
+        began_s = time.perf_counter()
+        host = import_host(layout)
+        report = run_post_process(host, instance, cfg, began_s, is_command=is_host_command())
         _report_failures(report)
         return cfg if layout.returns_cfg else None
 
