@@ -17,6 +17,7 @@ from typing import Any
 from digitalmodel_optimizer.plugin import (
     AUTO,
     Allocation,
+    Expected,
     Group,
     Machine,
     Measured,
@@ -25,6 +26,7 @@ from digitalmodel_optimizer.plugin import (
 )
 from digitalmodel_optimizer.plugin.estimates import predict_s
 from digitalmodel_optimizer_plugins.size_classes import class_index, class_label, parse_table
+from digitalmodel_optimizer_plugins.thread_allocation.expected import basis, in_flight_mb
 
 ASSUMED_MEMORY_FACTOR = 2.5
 # What one file showed is not the worst that its like can do.
@@ -102,6 +104,11 @@ def allocate(
         memory_budget_mb=max(0.0, budget_mb - (worker_mb * most if most > 1 else 0.0)),
         max_workers=most,
         worker_start_s=options["worker_start_s"] if settings.use_processes else 0.0,
+        expected=Expected(
+            seconds=work.expected_s(workers),
+            memory_mb=in_flight_mb(files, most, factor, worker_mb),
+            basis=basis(measured, options["assumed_mb_per_s"]),
+        ),
     )
 
 
@@ -247,12 +254,13 @@ class _Work:
         self._start_s: float = options["worker_start_s"]
         if measured.files:
             self._costs_s = [predict_s(measured, (file,)) for file in files]
+            self._doubtful_s = self._costs_s
         else:
             self._costs_s = [file.size_mb / options["assumed_mb_per_s"] for file in files]
-        self._said_s = sum(self._costs_s)
-        if not measured.files:
-            self._costs_s = [DOUBT * cost_s for cost_s in self._costs_s]
-        self._total_s = sum(self._costs_s)
+            self._doubtful_s = [DOUBT * cost_s for cost_s in self._costs_s]
+
+    def expected_s(self, workers: int) -> float:
+        return self._elapsed_s(workers, self._costs_s)
 
     def start_limit(self, allowed: int) -> list[Limit]:
         """The worker count that ends soonest; nothing when ``allowed`` is it."""
@@ -260,7 +268,7 @@ class _Work:
         if best >= allowed:
             return []
         source = "measured" if self._measured.files else "assumed from the size"
-        words = f"{self._said_s:.1f} s of work ({source}) would not end sooner with more"
+        words = f"{sum(self._costs_s):.1f} s of work ({source}) would not end sooner with more"
         if self._processes:
             return [Limit(best, f"{words}, at {self._start_s:.1f} s per start", "start cost")]
         if self._measured.files:
@@ -274,23 +282,27 @@ class _Work:
         Those that are ready cost no start, so that fewer would save nothing.
         """
         least = max(1, min(allowed, self._measured.ready_workers))
-        times_s = {workers: self._elapsed_s(workers) for workers in range(least, allowed + 1)}
+        times_s = {
+            workers: self._elapsed_s(workers, self._doubtful_s)
+            for workers in range(least, allowed + 1)
+        }
         good_s = min(times_s.values(), default=0.0) * (1 + WORTHWHILE)
         return next((n for n, time_s in times_s.items() if time_s <= good_s), 1)
 
-    def _elapsed_s(self, workers: int) -> float:
+    def _elapsed_s(self, workers: int, costs_s: Sequence[float]) -> float:
         """Processes start at the same time, each a little slower for the others. Threads start at
         once, but what is not native time they do in turn.
         """
+        total_s = sum(costs_s)
         if workers == 1 and not self._processes:
-            return self._total_s
-        played_s = makespan_s(self._costs_s, workers)
+            return total_s
+        played_s = makespan_s(costs_s, workers) if costs_s else 0.0
         if self._processes:
             ready = self._measured.ready_workers
             begin_s = begin_s_of(self._start_s, workers, ready, self._cpus)
-            return time_with_late_workers_s(played_s, self._total_s, workers, ready, begin_s)
+            return time_with_late_workers_s(played_s, total_s, workers, ready, begin_s)
         python_share = 1 - self._measured.native_share if self._measured.files else 0.0
-        return max(played_s, self._total_s * python_share)
+        return max(played_s, total_s * python_share)
 
 
 def _reason(workers: int, most: int, native: int, decisive: Limit, limits: Sequence[Limit]) -> str:

@@ -26,6 +26,7 @@ from digitalmodel_optimizer.batch.worker import (
 from digitalmodel_optimizer.config.places import with_lines
 from digitalmodel_optimizer.file.unit import BatchFiles
 from digitalmodel_optimizer.host.config import HostConfig
+from digitalmodel_optimizer.host.files import simulation_files
 from digitalmodel_optimizer.host.layouts import host_version
 from digitalmodel_optimizer.host.modules import Host, selected_library
 from digitalmodel_optimizer.host.own_pool import would_use_pool
@@ -46,20 +47,6 @@ from digitalmodel_optimizer.tables.save import save_merged
 # The seams are the process's, not a thread's: the batch that ends first would take them away from
 # the other one.
 _one_at_a_time = threading.RLock()
-
-
-def simulation_files(cfg: Any) -> tuple[tuple[Any, ...], tuple[SimulationFile, ...]]:
-    """The engine's own file names, and the same as plain data with sizes; 0 where missing."""
-    names = tuple(HostConfig(cfg).files)
-    files = []
-    for index, name in enumerate(names):
-        path = os.path.splitext(os.fspath(name))[0] + ".sim"  # as the engine reads it
-        try:
-            size = os.stat(path).st_size
-        except OSError:
-            size = 0
-        files.append(SimulationFile(index, path, size))
-    return names, tuple(files)
 
 
 def run_post_process(host: Host, engine: Any, cfg: Any) -> BatchReport:
@@ -99,6 +86,19 @@ class _Prepared:
 
 
 def _prepare(host: Host, engine: Any, cfg: Any, settings: Settings) -> _Prepared:
+    batch, names, apart = describe_batch(host, engine, cfg)
+    staging = Staging(batch.results_folder, batch.identifier, settings.source)
+    shared = BatchFiles(
+        names, HostConfig(cfg).basename, _original(cfg), staging.folder, batch.results_folder
+    )
+    return _Prepared(batch, staging, shared, apart)
+
+
+def describe_batch(host: Host, engine: Any, cfg: Any) -> tuple[Batch, tuple[Any, ...], bool]:
+    """The batch, the engine's own file names, and whether the engine would use its own pool.
+
+    :raises OutputError: an output would overwrite an input.
+    """
     names, files = simulation_files(cfg)
     config = HostConfig(cfg)
     folder = str(config.result_folder)
@@ -107,9 +107,7 @@ def _prepare(host: Host, engine: Any, cfg: Any, settings: Settings) -> _Prepared
     identifier = batch_identifier(
         [*config.for_results(), apart, _spelling(names), folder, __version__, host_version()]
     )
-    staging = Staging(folder, identifier, settings.source)
-    shared = BatchFiles(names, config.basename, _original(cfg), staging.folder, folder)
-    return _Prepared(Batch(identifier, files, folder), staging, shared, apart)
+    return Batch(identifier, files, folder), names, apart
 
 
 def _run(prepared: _Prepared, worker: Worker, engine: Any, cfg: Any) -> BatchReport:

@@ -12,7 +12,7 @@ import base64
 import contextlib
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -48,7 +48,7 @@ class Staging:
 
     def __init__(self, results_folder: str, identifier: str, source: str | None = None) -> None:
         self.results_folder = results_folder
-        self.folder = os.path.join(results_folder, FOLDER_PREFIX + identifier)
+        self.folder = staging_folder(results_folder, identifier)
         self._source = None if source is None else os.path.abspath(source)
         self._published: dict[str, int] = {}
         self._journal: Journal | None = Journal(os.path.join(self.folder, JOURNAL_NAME))
@@ -58,10 +58,7 @@ class Staging:
             self._lock.write_note(self._source)
             self._left_over = self._empty_attempts()
         except OSError as error:
-            raise OutputError(
-                f"the results folder {results_folder} cannot be written to: {error.strerror}; "
-                "free it or choose another (file_management.output_directory)"
-            ) from error
+            raise OutputError(not_writable(results_folder, error.strerror)) from error
 
     def _enter(self) -> FolderLock:
         for left in reversed(range(_TRIES)):
@@ -74,11 +71,7 @@ class Staging:
                 if not left:
                     raise
                 continue
-            raise OutputError(
-                f"another run of this batch writes into {self.results_folder}: {lock.holder()}; "
-                "wait for it or end it, or choose another results folder "
-                "(file_management.output_directory)"
-            )
+            raise OutputError(in_use(self.results_folder, lock))
         raise AssertionError
 
     def _empty_attempts(self) -> frozenset[str]:
@@ -161,27 +154,15 @@ class Staging:
 
         So must their outputs be: another batch may have written to the same names meanwhile.
         """
-        records = self._journal.records() if self._journal is not None else []
-        kept = {
-            finished.result.file.path: finished
-            for finished in map(finished_of, records)
-            if finished is not None
-        }
-        found: dict[int, FileResult] = {}
-        for file in files:
-            finished = kept.get(file.path)
-            if finished is None or not finished.still_holds():
-                continue
-            if any(leaves(self.results_folder, item.final) for item in finished.result.outputs):
-                continue
-            found[file.index] = replace(finished.result, file=file)
+        found = {} if self._journal is None else kept(self._journal, self.results_folder, files)
+        for index, result in found.items():
             # In the engine's order, so that of files that share a name the last one counts.
-            self._published.update((item.final, file.index) for item in finished.result.outputs)
+            self._published.update((item.final, index) for item in result.outputs)
         return found
 
     def broken_off(self, files: Sequence[SimulationFile]) -> frozenset[int]:
         """Indices of files that an earlier run was processing when it ended without a word."""
-        return frozenset(file.index for file in files if path_key(file) in self._left_over)
+        return indices_of(files, self._left_over)
 
     # -- the end -----------------------------------------------------------------------------
 
@@ -223,6 +204,49 @@ class Staging:
         lock = FolderLock(folder)
         if lock.source() == self._source and lock.acquire():
             _remove_locked(folder, lock)
+
+
+def staging_folder(results_folder: str, identifier: str) -> str:
+    return os.path.join(results_folder, FOLDER_PREFIX + identifier)
+
+
+def kept(
+    journal: Journal, results_folder: str, files: Sequence[SimulationFile]
+) -> dict[int, FileResult]:
+    """Results in ``journal`` that still hold, by index, in the order of ``files``."""
+    by_path = {
+        finished.result.file.path: finished
+        for finished in map(finished_of, journal.records())
+        if finished is not None
+    }
+    found: dict[int, FileResult] = {}
+    for file in files:
+        finished = by_path.get(file.path)
+        if finished is None or not finished.still_holds():
+            continue
+        if not any(leaves(results_folder, item.final) for item in finished.result.outputs):
+            found[file.index] = replace(finished.result, file=file)
+    return found
+
+
+def indices_of(files: Sequence[SimulationFile], path_keys: Collection[str]) -> frozenset[int]:
+    return frozenset(file.index for file in files if path_key(file) in path_keys)
+
+
+def in_use(results_folder: str, lock: FolderLock) -> str:
+    """The sentence for a batch of which another run is under way."""
+    return (
+        f"another run of this batch writes into {results_folder}: {lock.holder()}; wait for it or "
+        "end it, or choose another results folder (file_management.output_directory)"
+    )
+
+
+def not_writable(results_folder: str, reason: str | None) -> str:
+    """The sentence for a results folder that takes no files."""
+    return (
+        f"the results folder {results_folder} cannot be written to: {reason}; free it or choose "
+        "another (file_management.output_directory)"
+    )
 
 
 def _fault(error: OSError, path: str, sentence: str = "") -> FileError:

@@ -77,7 +77,7 @@ def host_configuration() -> Configuration | None:
     arguments = host_arguments()
     with contextlib.suppress(OptimizerError):
         if arguments:
-            return read_configuration(Path(arguments[0]), arguments[1:])
+            return read_configuration(arguments[0], arguments[1:])
     return None
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import warnings
-from pathlib import Path
 from typing import Any
 
 from digitalmodel_optimizer.batch.loading import load_plugins
@@ -14,7 +12,9 @@ from digitalmodel_optimizer.batch.prewarmed import prewarmed
 from digitalmodel_optimizer.batch.worker import PrepareWorker
 from digitalmodel_optimizer.config.configuration import Configuration
 from digitalmodel_optimizer.config.settings import BLOCK, switched_off
+from digitalmodel_optimizer.host.files import simulation_files
 from digitalmodel_optimizer.host.layouts import Layout
+from digitalmodel_optimizer.host.preview import preview
 from digitalmodel_optimizer.plugin import SimulationFile
 from digitalmodel_optimizer.plugin.manager import (
     PluginReference,
@@ -37,7 +37,7 @@ def prewarm(layout: Layout, configuration: Configuration) -> None:
             if reference.name not in off:
                 with contextlib.suppress(Exception):
                     reference.load()
-        files = _expected_files(cfg, configuration.own.parent)
+        _, files = simulation_files(preview(configuration))
         if files:
             _start_workers(layout, prewarmed.plugins, cfg, files)
             # Its result is kept for the check of the file's keys. That many new objects beside all
@@ -59,16 +59,3 @@ def _start_workers(
         settings=settings,
     )
     prewarmed.workers = sum(answer for answer in answers if answer)
-
-
-def _expected_files(cfg: dict[Any, Any], folder: Path) -> tuple[SimulationFile, ...]:
-    """A guess, by the host's own rules where they are simple: which files it will list."""
-    block = cfg["file_management"]
-    directory = block.get("input_directory")
-    place = folder if directory is None else folder / str(directory)
-    pattern = (block.get("filename") or {}).get("pattern")
-    found = sorted(place.glob(f"*{pattern}*.sim" if pattern else "*.sim"))
-    return tuple(
-        SimulationFile(index, os.fspath(path), path.stat().st_size)
-        for index, path in enumerate(found)
-    )
