@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from digitalmodel_optimizer import __version__
-from digitalmodel_optimizer.commands import bench, demo, doctor, migrate, plugins, run
+from digitalmodel_optimizer.commands import bench, demo, doctor, migrate, plan, plugins, run
 
 app = typer.Typer(
     name="digitalmodel-optimizer",
@@ -33,14 +33,13 @@ def _options(
     pass
 
 
-app.command(
-    "run",
-    context_settings={
-        "allow_extra_args": True,
-        "ignore_unknown_options": True,
-        "allow_interspersed_args": False,  # from CONFIG on, everything is the host's, as it is
-    },
-)(run.command)
+_HOST_COMMAND = {
+    "allow_extra_args": True,
+    "ignore_unknown_options": True,
+    "allow_interspersed_args": False,  # from CONFIG on, everything is the host's, as it is
+}
+app.command("run", context_settings=_HOST_COMMAND)(run.command)
+app.command("plan", context_settings=_HOST_COMMAND)(plan.command)
 app.command("demo")(demo.command)
 app.command("plugins")(plugins.command)
 app.command("doctor")(doctor.command)

@@ -21,6 +21,9 @@ def command(
     config: Annotated[
         str, typer.Argument(metavar="CONFIG [HOST ARGUMENTS]...", help="The batch's YAML file.")
     ],
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Say what would be done, and do nothing; see plan.")
+    ] = False,
 ) -> None:
     """Do what `python -m digitalmodel CONFIG ...` does, plugins included.
 
@@ -28,6 +31,10 @@ def command(
     also works where Python does not process .pth files. What follows CONFIG goes to the host
     as it is.
     """
+    if plan:
+        from digitalmodel_optimizer.commands.plan import show_plan
+
+        show_plan(config, context.args, as_json=False)
     from digitalmodel_optimizer.config.user_yaml import read_yaml
     from digitalmodel_optimizer.plugin import OptimizerError
 

@@ -184,14 +184,19 @@ class HostConfig:
         return f"{entry.get('Label')} / {entry['Columns'][column].get('Label')}"
 
     def expected_outputs(self, folder: str, stems: Sequence[str]) -> Iterator[str]:
-        """Every name that the host may write to, as far as the configuration tells."""
+        """Every table that the host may write, as far as the configuration tells.
+
+        Those of the batch first, then those of each file, by the ``stems`` of their names.
+        """
         names_of = {
-            _SERIES: stems,
-            _SUMMARY: [self.summary_stem],
-            _LINKED: [self.linked_stem],
+            _SUMMARY: ("summary", [self.summary_stem]),
+            _LINKED: ("linked_statistics", [self.linked_stem]),
+            _SERIES: ("time_series", stems),
         }
-        for section, names in names_of.items():
-            for group in self._groups(section):
+        for section, (part, names) in names_of.items():
+            if section == _SERIES and not self.begins_series_records():
+                continue
+            for group in self._groups(section) if self.is_wanted(part) else ():
                 for name in names:
                     yield os.path.join(folder, f"{name}_{group.get('Label')}.csv")
 

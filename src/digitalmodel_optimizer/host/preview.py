@@ -16,6 +16,7 @@ from typing import Any
 from digitalmodel_optimizer.config.configuration import Configuration
 from digitalmodel_optimizer.config.places import source_file
 from digitalmodel_optimizer.host.config import HostConfig
+from digitalmodel_optimizer.host.modules import Host
 from digitalmodel_optimizer.plugin import OptimizerError
 
 _RESULTS = "results"
@@ -46,6 +47,11 @@ def preview(configuration: Configuration) -> Any:
     except KeyError as missing:
         raise OptimizerError(f"{configuration.own}: the key {missing.args[0]} is missing") from None
     return cfg
+
+
+def lay_under_master_data(host: Host, engine: Any, cfg: Any) -> None:
+    """Let the host's ``engine`` lay under columns what they have in common."""
+    getattr(engine, host.layout.master_data, lambda _: None)(cfg)
 
 
 def _name_outputs(config: HostConfig, typed: str) -> None:
