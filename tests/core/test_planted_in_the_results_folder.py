@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from digitalmodel_optimizer.batch import private
 from digitalmodel_optimizer.batch.staging import FOLDER_PREFIX, JOURNAL_NAME, Staging
 from digitalmodel_optimizer.plugin import (
     Batch,
@@ -19,6 +18,7 @@ from digitalmodel_optimizer.plugin import (
     FileResult,
     OutputError,
     SimulationFile,
+    private,
 )
 from digitalmodel_optimizer.report.error_logs import write_error_logs
 

@@ -16,7 +16,6 @@ import numpy as np
 import pytest
 
 from digitalmodel_optimizer.batch.finished import stamp
-from digitalmodel_optimizer.batch.journal import Journal
 from digitalmodel_optimizer.batch.staging import (
     FOLDER_PREFIX,
     JOURNAL_NAME,
@@ -32,9 +31,11 @@ from digitalmodel_optimizer.plugin import (
     OutputFile,
     SimulationFile,
 )
+from digitalmodel_optimizer.plugin.atomic import publish
 from digitalmodel_optimizer.plugin.errors import ends_batch
+from digitalmodel_optimizer.plugin.journal import Journal
 from digitalmodel_optimizer.tables.payload import EngineOutput, FileTables
-from digitalmodel_optimizer.tables.publish import publish, unwritable_name
+from digitalmodel_optimizer.tables.publish import unwritable_name
 from digitalmodel_optimizer.tables.row_tables import OneRow
 
 
@@ -320,7 +321,7 @@ def test_a_record_of_which_the_system_takes_a_part_is_written_to_its_end(
 
     journal = Journal(str(tmp_path / "journal"))
     with monkeypatch.context() as patch:
-        patch.setattr("digitalmodel_optimizer.batch.journal.open", reluctant, raising=False)
+        patch.setattr("digitalmodel_optimizer.plugin.journal.open", reluctant, raising=False)
         for record in (b"a" * 100, b"b" * 100):
             journal.add(record)
         journal.close()

@@ -14,6 +14,7 @@ from digitalmodel_optimizer import __version__
 from digitalmodel_optimizer.batch.carried import CarriedState
 from digitalmodel_optimizer.batch.loading import load_plugins
 from digitalmodel_optimizer.batch.prewarmed import prewarmed
+from digitalmodel_optimizer.batch.reuse import conditions_of
 from digitalmodel_optimizer.batch.run import BatchRun
 from digitalmodel_optimizer.batch.staging import Staging, batch_identifier
 from digitalmodel_optimizer.batch.worker import (
@@ -65,7 +66,7 @@ def run_post_process(host: Host, engine: Any, cfg: Any) -> BatchReport:
     with _one_at_a_time, contextlib.closing(display):
         try:
             manager.ask("optimizer_configure", settings=settings)
-            prepared = _prepare(host, engine, cfg, settings)
+            prepared = _prepare(host, engine, cfg, manager, settings)
             worker = Worker(host, manager, engine_defaults, settings, prepared.shared)
             return _run(prepared, worker, engine, cfg)
         except SettingsError as error:
@@ -85,8 +86,8 @@ class _Prepared:
     apart: bool
 
 
-def _prepare(host: Host, engine: Any, cfg: Any, settings: Settings) -> _Prepared:
-    batch, names, apart = describe_batch(host, engine, cfg)
+def _prepare(host: Host, engine: Any, cfg: Any, manager: Manager, settings: Settings) -> _Prepared:
+    batch, names, apart = describe_batch(host, engine, cfg, manager, settings)
     staging = Staging(batch.results_folder, batch.identifier, settings.source)
     shared = BatchFiles(
         names, HostConfig(cfg).basename, _original(cfg), staging.folder, batch.results_folder
@@ -94,7 +95,9 @@ def _prepare(host: Host, engine: Any, cfg: Any, settings: Settings) -> _Prepared
     return _Prepared(batch, staging, shared, apart)
 
 
-def describe_batch(host: Host, engine: Any, cfg: Any) -> tuple[Batch, tuple[Any, ...], bool]:
+def describe_batch(
+    host: Host, engine: Any, cfg: Any, manager: Manager, settings: Settings
+) -> tuple[Batch, tuple[Any, ...], bool]:
     """The batch, the engine's own file names, and whether the engine would use its own pool.
 
     :raises OutputError: an output would overwrite an input.
@@ -104,10 +107,10 @@ def describe_batch(host: Host, engine: Any, cfg: Any) -> tuple[Batch, tuple[Any,
     folder = str(config.result_folder)
     _refuse_overwriting_inputs(cfg, folder, files)
     apart = would_use_pool(host, engine, cfg)
-    identifier = batch_identifier(
-        [*config.for_results(), apart, _spelling(names), folder, __version__, host_version()]
-    )
-    return Batch(identifier, files, folder), names, apart
+    parts = [*config.for_results(), apart, _spelling(names)]
+    conditions = conditions_of(manager, settings, folder, parts) if settings.cache else {}
+    identifier = batch_identifier([*parts, folder, __version__, host_version()])
+    return Batch(identifier, files, folder, conditions=conditions), names, apart
 
 
 def _run(prepared: _Prepared, worker: Worker, engine: Any, cfg: Any) -> BatchReport:
@@ -134,6 +137,14 @@ def _run(prepared: _Prepared, worker: Worker, engine: Any, cfg: Any) -> BatchRep
                     fault = error
         if settings.save_error_reports:
             report = write_error_logs(report)
+        if settings.cache:
+            manager.tell(
+                "optimizer_keep_results",
+                batch=batch,
+                results=run.computed(report),
+                record=staging.record,
+                settings=settings,
+            )
         manager.tell("optimizer_batch_finished", batch=batch, report=report, settings=settings)
         report = _with_faults(report, manager)
         print_report(report)

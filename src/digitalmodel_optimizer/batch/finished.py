@@ -1,4 +1,4 @@
-"""A finished file's result as a record of the journal, and back.
+"""A finished file's result as a record, and back: what journals and plugins keep of it.
 
 A record is plain data, and it is looked at when it is read: what does not fit, because a plugin
 gave something else or an older version wrote it, is no result, and its file is processed again.
@@ -26,12 +26,13 @@ class Finished:
     result: FileResult
     outputs: tuple[Stamp | None, ...]
 
-    def still_holds(self) -> bool:
-        """Whether the file is as it was read, and every output as it was written."""
-        result = self.result
-        return stamp(result.file.path) == result.input_stamp and self.outputs == tuple(
-            stamp(output.final) for output in result.outputs
-        )
+    def input_holds(self) -> bool:
+        """Whether the file is as it was read."""
+        return stamp(self.result.file.path) == self.result.input_stamp
+
+    def outputs_hold(self) -> bool:
+        """Whether every output is as it was written."""
+        return self.outputs == tuple(stamp(output.final) for output in self.result.outputs)
 
 
 def stamp(path: str) -> Stamp | None:

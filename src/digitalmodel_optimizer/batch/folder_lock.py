@@ -18,8 +18,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from digitalmodel_optimizer.batch.private import open_own, read_own
-from digitalmodel_optimizer.tables.publish import NEW_FILE, write_whole
+from digitalmodel_optimizer.plugin.atomic import NEW_FILE, write_whole
+from digitalmodel_optimizer.plugin.private import open_own, read_own
 
 LOCK_NAME = "lock"
 NOTE_NAME = "owner.json"

@@ -12,6 +12,7 @@ from digitalmodel_optimizer.batch.files_run import Caller, FilesRun
 from digitalmodel_optimizer.batch.loop import Surroundings
 from digitalmodel_optimizer.batch.machine import measure_machine, measure_memory_mb, tree_usage
 from digitalmodel_optimizer.batch.prewarmed import prewarmed
+from digitalmodel_optimizer.batch.reuse import Reuse, take_up
 from digitalmodel_optimizer.batch.staging import Staging
 from digitalmodel_optimizer.batch.tracker import Tracker
 from digitalmodel_optimizer.file.messages import say
@@ -64,6 +65,7 @@ class BatchRun:
         self.carried = carried
         self.outcome = Outcome()
         self.decisions: list[str] = []
+        self.reuse = Reuse()
         self._start = time.perf_counter()
         self._tracker = Tracker(batch.files, self._clock, lambda: measure_memory_mb()[1])
         self._ended_a_process = staging.broken_off(batch.files)
@@ -96,8 +98,9 @@ class BatchRun:
             self._files.executor.close(kill=True)
 
     def run(self) -> BatchReport:
-        """Process every file that an interrupted run has not left a result for."""
+        """Process every file for which no earlier run has left a result."""
         self._take_up_earlier_results()
+        self._refuse_names()
         self.manager.tell("optimizer_batch_started", batch=self.batch, settings=self.settings)
         try:
             pending = self._pending()
@@ -109,24 +112,41 @@ class BatchRun:
             self._files.executor.close(kill=False)
         return self._report()
 
+    def computed(self, report: BatchReport) -> list[FileResult]:
+        """Results of files that succeeded and were not supplied by a plugin."""
+        reused = self.reuse.results.keys()
+        return [r for r in report.results if r.error is None and r.file.index not in reused]
+
     def _clock(self) -> float:
         return time.perf_counter() - self._start
 
     # -- which files -------------------------------------------------------------------------
 
     def _take_up_earlier_results(self) -> None:
-        found = self.staging.noted(self.batch.files)
-        self.batch = replace(self.batch, files_resumed=len(found))
-        for result in found.values():
-            self.outcome.results[result.file.index] = result
-            self.carried.finished(result)
+        found = take_up(
+            self.manager,
+            self.settings,
+            self.batch,
+            self.staging.noted(self.batch.files),
+            self.staging.adoption,
+            self.carried,
+        )
+        self.outcome.results.update(found.results)
+        self.reuse = found.reuse
+        self._say_again(found.again)
+        for result in self._by_index():
             self._tracker.resumed(result)
-        if found:
-            left = len(self.batch.files) - len(found)
+        left = len(self._pending())
+        resumed = len(self.batch.files) - left - len(self.reuse.results)
+        reused = len(self.reuse.results)
+        self.batch = replace(self.batch, files_resumed=resumed, files_reused=reused)
+        if resumed:
             self.decisions.append(
-                f"{count(len(found), 'file')} already finished by an interrupted run, "
+                f"{count(resumed, 'file')} already finished by an interrupted run, "
                 f"{left} left to process"
             )
+
+    def _refuse_names(self) -> None:
         for file in self._pending():
             fault = unwritable_name(file)
             if fault is not None:
@@ -169,24 +189,28 @@ class BatchRun:
         self.outcome.fault = self.outcome.fault or OutputError(message)
         self._files.stop()
 
+    def _by_index(self) -> list[FileResult]:
+        return [self.outcome.results[index] for index in sorted(self.outcome.results)]
+
     def _mispredicted(self) -> list[SimulationFile]:
         """Files to run again, since they did not start from what the files before them left."""
-        wrong = self.carried.mispredicted(
-            [self.outcome.results[index] for index in sorted(self.outcome.results)]
-        )
-        if wrong:
-            self.decisions.append(
-                f"{count(len(wrong), 'file')} processed again, with what the files before leave"
-            )
+        wrong = self.carried.mispredicted(self._by_index())
+        self._say_again(self.reuse.refuse(wrong))
         for file in wrong:
             del self.outcome.results[file.index]
         return wrong
+
+    def _say_again(self, files: Sequence[SimulationFile]) -> None:
+        if files:
+            self.decisions.append(
+                f"{count(len(files), 'file')} processed again, with what the files before leave"
+            )
 
     def _report(self) -> BatchReport:
         for file in self._pending():
             error = FileError(ErrorKind.STOPPED, "the batch was stopped before this file's turn")
             self.outcome.results[file.index] = FileResult(file, error)
-        results = tuple(self.outcome.results[index] for index in sorted(self.outcome.results))
+        results = tuple(self._by_index())
         schedule = self._files.schedule
         plans = [
             f"{item.group.label}: {item.allocation.reason}"
@@ -194,15 +218,16 @@ class BatchRun:
         ]
         notes = [f"{r.file.stem}: {text}" for r in results for text in r.warnings]
         return BatchReport(
-            batch=self.batch,
+            batch=replace(self.batch, files_reused=len(self.reuse.results)),
             results=results,
             schedule=schedule,
             backend=self._files.executor.name if self._files.executor else "none",
             elapsed_s=self._clock(),
-            decisions=(*plans, *_counted(self.decisions)),
+            decisions=(*plans, *self.reuse.decisions(), *_counted(self.decisions)),
             warnings=(*notes, *self.carried.doubts(results)),
             memory_peak_mb=self._files.memory_peak_mb,
             interrupted=self.outcome.interrupted,
+            reasons=self.reuse.counted(),
         )
 
 

@@ -16,10 +16,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
-from digitalmodel_optimizer.batch.finished import Finished, finished_of, record_of, stamp
+from digitalmodel_optimizer.batch.adoption import Adoption
+from digitalmodel_optimizer.batch.finished import Finished, record_of, stamp
 from digitalmodel_optimizer.batch.folder_lock import FolderLock
-from digitalmodel_optimizer.batch.journal import Journal
-from digitalmodel_optimizer.batch.private import make_private, remove_tree, why_not_private
 from digitalmodel_optimizer.file.attempts import attempt_folder, attempted, path_key
 from digitalmodel_optimizer.plugin import (
     ErrorKind,
@@ -28,8 +27,11 @@ from digitalmodel_optimizer.plugin import (
     OutputError,
     SimulationFile,
 )
+from digitalmodel_optimizer.plugin.atomic import publish
 from digitalmodel_optimizer.plugin.errors import ends_batch
-from digitalmodel_optimizer.tables.publish import leaves, not_replaced, publish
+from digitalmodel_optimizer.plugin.journal import Journal
+from digitalmodel_optimizer.plugin.private import make_private, remove_tree, why_not_private
+from digitalmodel_optimizer.tables.publish import leaves, not_replaced
 
 FOLDER_PREFIX = ".dmo-"
 JOURNAL_NAME = "finished.journal"
@@ -50,7 +52,7 @@ class Staging:
         self.results_folder = results_folder
         self.folder = staging_folder(results_folder, identifier)
         self._source = None if source is None else os.path.abspath(source)
-        self._published: dict[str, int] = {}
+        self.adoption = Adoption(results_folder)
         self._journal: Journal | None = Journal(os.path.join(self.folder, JOURNAL_NAME))
         try:
             os.makedirs(results_folder, exist_ok=True)
@@ -113,13 +115,13 @@ class Staging:
                     "rename the group or the file",
                 )
         for output in result.outputs:
-            if self._published.get(output.final, -1) > index:
+            if self.adoption.published.get(output.final, -1) > index:
                 continue
             try:
                 publish(output.staged, output.final)
             except OSError as error:
                 return _fault(error, output.final, not_replaced(output.final, error))
-            self._published[output.final] = index
+            self.adoption.published[output.final] = index
         return None
 
     def note(self, result: FileResult) -> FileError | None:
@@ -127,20 +129,28 @@ class Staging:
 
         :return: why nothing more can be written, if so.
         """
-        mine = all(self._published.get(o.final) == result.file.index for o in result.outputs)
-        if self._journal is None or not mine:  # with another file's output in its place
-            return None
         stamps = tuple(stamp(output.final) for output in result.outputs)
-        record = record_of(Finished(result, stamps))
+        self.adoption.finished[result.file.index] = Finished(result, stamps)
+        record = self.record(result)
         try:
-            if record is not None:
+            if record is not None and self._journal is not None:
                 self._journal.add(record)
         except OSError as error:
             if ends_batch(error):
                 return _fault(error, self.folder)
-            self._journal.close()  # no reason to lose a result: it will be computed again
+            self._close_journal()  # no reason to lose a result: it will be computed again
             self._journal = None
         return None
+
+    def record(self, result: FileResult) -> bytes | None:
+        """The plain form of a result whose outputs are in place; None if it has none."""
+        index = result.file.index
+        finished = self.adoption.finished.get(index)
+        if finished is None or any(
+            self.adoption.published.get(o.final) != index for o in result.outputs
+        ):
+            return None  # with another file's output in its place
+        return record_of(finished)
 
     def clear(self, result: FileResult) -> None:
         """Remove what the attempts at a file have left, whatever came of it."""
@@ -150,15 +160,8 @@ class Staging:
     # -- what an earlier run has left --------------------------------------------------------
 
     def noted(self, files: Sequence[SimulationFile]) -> dict[int, FileResult]:
-        """Results that an interrupted run of this batch has left, for files that are unchanged.
-
-        So must their outputs be: another batch may have written to the same names meanwhile.
-        """
-        found = {} if self._journal is None else kept(self._journal, self.results_folder, files)
-        for index, result in found.items():
-            # In the engine's order, so that of files that share a name the last one counts.
-            self._published.update((item.final, index) for item in result.outputs)
-        return found
+        """Results that an interrupted run of this batch has left; see :class:`.Adoption`."""
+        return self.adoption.noted(self._journal, files)
 
     def broken_off(self, files: Sequence[SimulationFile]) -> frozenset[int]:
         """Indices of files that an earlier run was processing when it ended without a word."""
@@ -208,25 +211,6 @@ class Staging:
 
 def staging_folder(results_folder: str, identifier: str) -> str:
     return os.path.join(results_folder, FOLDER_PREFIX + identifier)
-
-
-def kept(
-    journal: Journal, results_folder: str, files: Sequence[SimulationFile]
-) -> dict[int, FileResult]:
-    """Results in ``journal`` that still hold, by index, in the order of ``files``."""
-    by_path = {
-        finished.result.file.path: finished
-        for finished in map(finished_of, journal.records())
-        if finished is not None
-    }
-    found: dict[int, FileResult] = {}
-    for file in files:
-        finished = by_path.get(file.path)
-        if finished is None or not finished.still_holds():
-            continue
-        if not any(leaves(results_folder, item.final) for item in finished.result.outputs):
-            found[file.index] = replace(finished.result, file=file)
-    return found
 
 
 def indices_of(files: Sequence[SimulationFile], path_keys: Collection[str]) -> frozenset[int]:

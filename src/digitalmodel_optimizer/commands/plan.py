@@ -78,12 +78,15 @@ def _lines(plan: Plan) -> Iterator[tuple[str, str]]:
     yield "plugins", "on" if off is None else f"off, the host's own loop would run: {off}"
     if plan.input_folder:
         yield "inputs", plan.input_folder
-    if plan.done:
-        size = amount(sum(file.size_mb for file in plan.done))
-        yield (
-            "done",
-            (f"{count(len(plan.done), 'file')}, {size}, finished by an interrupted run: resumed"),
-        )
+    for words, results in (
+        ("finished by an interrupted run, resumed", plan.resumed),
+        ("unchanged, taken from the cache", plan.kept),
+    ):
+        if results:
+            size = amount(sum(result.file.size_mb for result in results.values()))
+            yield "done", f"{count(len(results), 'file')}, {size}: {words}"
+    for why, number in plan.read_because.items():
+        yield "read", f"{count(number, 'file')}: {why}"
     yield from _decisions(plan)
     if plan.outputs:
         replaced = sum(output.size_bytes is not None for output in plan.outputs)

@@ -56,12 +56,20 @@ BLOCK_OPTIONS = (
         unit="MB",
         minimum=1,
     ),
+    Option("cache", bool, False, "Keep results, and read only files whose results may differ."),
+    Option(
+        "verify_inputs",
+        bool,
+        False,
+        "Compare the whole content of files whose results are kept, not size, time and parts.",
+    ),
 )
 _NAMED = {option.name: option for option in BLOCK_OPTIONS}
 ENABLED = Option("enabled", bool, True, "False switches the plugin off.")
 _TRUE_WORDS = ("true", "yes", "on")
 ENABLED_WORDS = (*_TRUE_WORDS, "false", "no", "off", "")
 """Texts that say whether a batch is enabled; any other means no, and is a typo."""
+VERIFY_VARIABLE = "DIGITALMODEL_OPTIMIZER_VERIFY_INPUTS"
 MOVED = {("result-extraction", "block_mb"): (*BLOCK, "read_block_mb")}
 """Options of plugins that have become options of the core."""
 
@@ -128,6 +136,9 @@ class _Reader:
             save_error_reports=reports is not False,
             progress=self._option(block, "progress"),
             read_block_mb=float(self._option(block, "read_block_mb")),
+            cache=self._option(block, "cache"),
+            verify_inputs=self._option(block, "verify_inputs")
+            or bool(os.environ.get(VERIFY_VARIABLE)),
             blocked=blocked | blocked_by_environment(),
             trace=bool(os.environ.get(TRACE_VARIABLE)),
             source=source_file(self.cfg),

@@ -5,14 +5,17 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import warnings
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from digitalmodel_optimizer import watcher
+from digitalmodel_optimizer.batch.adoption import Adoption
+from digitalmodel_optimizer.batch.carried import CarriedState
 from digitalmodel_optimizer.batch.entry import describe_batch
-from digitalmodel_optimizer.batch.left_over import LeftOver, look_for_left_over
+from digitalmodel_optimizer.batch.left_over import look_for_left_over
 from digitalmodel_optimizer.batch.loading import load_plugins
+from digitalmodel_optimizer.batch.reuse import Earlier, Reuse, take_up
 from digitalmodel_optimizer.config.configuration import (
     Configuration,
     base_places,
@@ -29,7 +32,7 @@ from digitalmodel_optimizer.dry_run.outputs import (
     problems_of_outputs,
     room_for,
 )
-from digitalmodel_optimizer.dry_run.plan import FAILS, REFUSED, WARNING, Decisions, Plan, Problem
+from digitalmodel_optimizer.dry_run.plan import FAILS, REFUSED, WARNING, Plan, Problem
 from digitalmodel_optimizer.host.config import HostConfig
 from digitalmodel_optimizer.host.files import simulation_files
 from digitalmodel_optimizer.host.layouts import LAYOUTS, find_layout, host_version
@@ -39,9 +42,9 @@ from digitalmodel_optimizer.host.preview import input_folder, lay_under_master_d
 from digitalmodel_optimizer.plugin import (
     OptimizerError,
     OptimizerWarning,
+    OutputError,
     Settings,
     SettingsError,
-    SimulationFile,
 )
 from digitalmodel_optimizer.plugin.manager import Manager
 from digitalmodel_optimizer.startup.command_line import BASENAMES
@@ -49,44 +52,60 @@ from digitalmodel_optimizer.startup.typos import find_typo
 from digitalmodel_optimizer.tables.publish import unwritable_name
 
 
-@dataclass
-class _Findings:
+class _Findings(list[Problem]):
     """What has been found so far."""
 
-    problems: list[Problem] = field(default_factory=list)
-    left_over: LeftOver = field(default_factory=LeftOver)
-    decisions: Decisions | None = None
-
     def refuse(self, code: str, message: str, path: str | None = None) -> None:
-        self.problems.append(Problem(REFUSED, code, message, path))
+        self.append(Problem(REFUSED, code, message, path))
 
 
 def plan_run(config: str, arguments: Sequence[str] = ()) -> Plan:
     """What ``python -m digitalmodel config *arguments`` would do from this working folder."""
     watcher.stop_watching()  # looking at the host is no reason to wrap it
     findings = _Findings()
-    host = _import(findings)
     plan = Plan(config, tuple(arguments), host_version() or "of unknown version")
-    try:
-        configuration = read_configuration(config, arguments)
-        cfg = _preview(configuration)
-    except OptimizerError as error:
-        findings.refuse("configuration", str(error), config)
-        return _with(plan, problems=tuple(findings.problems))
-    off = _why_off(configuration)
-    _, files = simulation_files(cfg)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always", OptimizerWarning)
+        host = _import(findings)
+        try:
+            configuration = read_configuration(config, arguments)
+            cfg = _preview(configuration)
+            plan = replace(plan, plugins_off=_why_off(configuration))
+            plan = _plan(plan, findings, host, cfg)
+        except OptimizerError as error:
+            findings.refuse("configuration", str(error), config)
+    remarks = [str(item.message) for item in said if issubclass(item.category, OptimizerWarning)]
+    findings += [Problem(WARNING, "warning", remark) for remark in remarks]
+    return replace(plan, problems=tuple(findings))
+
+
+def _plan(plan: Plan, findings: _Findings, host: Host | None, cfg: Any) -> Plan:
+    """``plan`` with everything that ``cfg`` makes of it."""
     if host is not None:
-        _look_at_batch(findings, host, cfg, resumes=off is None)
-    if off is None:
-        _ask_plugins(findings, cfg, files)
-    findings.problems += problems_of_files(files)
-    return _with(plan, **_outputs(findings, cfg, files), plugins_off=off, files=files)
-
-
-def _with(plan: Plan, **changes: Any) -> Plan:
-    from dataclasses import replace
-
-    return replace(plan, **changes)
+        _complete(findings, host, cfg)
+    config = HostConfig(cfg)
+    _, files = simulation_files(cfg)
+    findings += problems_of_files(files)
+    folder = str(config.result_folder)
+    plan = replace(
+        plan,
+        files=files,
+        input_folder=str(input_folder(config)) if config.lists_files else None,
+        results_folder=folder,
+    )
+    if plan.plugins_off is None:
+        plan = _ask_plugins(plan, findings, host, cfg)
+    if not files:
+        where = f"in {plan.input_folder}" if plan.input_folder else "in the configuration"
+        findings.append(Problem(FAILS, "no_files", f"there are no simulation files {where}"))
+    broken = {item.path for item in findings}
+    outputs = tuple(outputs_of(cfg, folder, [file for file in files if file.path not in broken]))
+    workers = plan.decisions.schedule.workers if plan.decisions else 1
+    disk = room_for(outputs, folder, [*plan.resumed.values(), *plan.kept.values()], workers)
+    findings += problems_of_folder(folder)
+    findings += problems_of_outputs(outputs, folder)
+    findings += problems_of_disk(disk)
+    return replace(plan, outputs=outputs, disk=disk)
 
 
 def _import(findings: _Findings) -> Host | None:
@@ -143,80 +162,56 @@ def _why_off(configuration: Configuration) -> str | None:
     return None
 
 
-def _look_at_batch(findings: _Findings, host: Host, cfg: Any, *, resumes: bool) -> None:
-    """What the batch would find of earlier runs; completes ``cfg``."""
+def _complete(findings: _Findings, host: Host, cfg: Any) -> None:
+    """Do to ``cfg`` what the host's post-process does before its loop."""
     try:
-        engine = host.post_process_class()
-        lay_under_master_data(host, engine, cfg)
-        batch, _, _ = describe_batch(host, engine, cfg)
-    except OptimizerError as error:
-        findings.refuse("output", str(error))
-        return
-    except Exception as error:  # as the host's own loop would end
+        lay_under_master_data(host, host.post_process_class(), cfg)
+    except Exception as error:  # as the host's command would end
         findings.refuse("configuration", f"the host fails on it: {type(error).__name__}: {error}")
-        return
-    if resumes:
-        findings.left_over = look_for_left_over(batch)
-    if findings.left_over.obstacle:
-        findings.refuse("locked", findings.left_over.obstacle, batch.results_folder)
 
 
-def _ask_plugins(findings: _Findings, cfg: Any, files: Sequence[SimulationFile]) -> None:
-    with warnings.catch_warnings(record=True) as said:
-        warnings.simplefilter("always", OptimizerWarning)
-        try:
-            manager, settings = _configured(cfg)
-            usable = [file for file in files if unwritable_name(file) is None]
-            findings.decisions = decide(
-                manager,
-                settings,
-                usable,
-                findings.left_over.finished,
-                findings.left_over.broken_off,
-            )
-        except SettingsError as error:
-            source = with_lines(error, cfg).source
-            for fault in with_lines(error, cfg).faults:
-                findings.refuse("setting", fault, source)
-        except OptimizerError as error:
-            findings.refuse("plugin", str(error))
-    for item in said:
-        if issubclass(item.category, OptimizerWarning):
-            findings.problems.append(Problem(WARNING, "warning", str(item.message)))
+def _ask_plugins(plan: Plan, findings: _Findings, host: Host | None, cfg: Any) -> Plan:
+    """``plan`` with what the batch would find of earlier runs, and with what is decided."""
+    try:
+        manager, settings = _configured(cfg)
+        earlier, broken_off = Earlier({}, Reuse(), ()), frozenset[int]()
+        if host is not None:
+            earlier, broken_off = _look_back(findings, host, cfg, manager, settings)
+        usable = [file for file in plan.files if unwritable_name(file) is None]
+        kept = earlier.reuse.results
+        return replace(
+            plan,
+            resumed={index: r for index, r in earlier.results.items() if index not in kept},
+            kept=kept,
+            read_because=earlier.reuse.counted(),
+            decisions=decide(manager, settings, usable, earlier.results, broken_off),
+        )
+    except SettingsError as error:
+        located = with_lines(error, cfg)
+        for fault in located.faults:
+            findings.refuse("setting", fault, located.source)
+    except OutputError as error:
+        findings.refuse("output", str(error))
+    except OptimizerError as error:
+        findings.refuse("plugin", str(error))
+    return plan
+
+
+def _look_back(
+    findings: _Findings, host: Host, cfg: Any, manager: Manager, settings: Settings
+) -> tuple[Earlier, frozenset[int]]:
+    """What earlier runs have left, and which files were being processed when one ended."""
+    batch, _, apart = describe_batch(host, host.post_process_class(), cfg, manager, settings)
+    adoption = Adoption(batch.results_folder)
+    left_over = look_for_left_over(batch, adoption)
+    if left_over.obstacle is not None:
+        findings.refuse("locked", left_over.obstacle, batch.results_folder)
+    carried = CarriedState(cfg, batch.files, apart=apart)
+    earlier = take_up(manager, settings, batch, left_over.resumed, adoption, carried)
+    return earlier, left_over.broken_off
 
 
 def _configured(cfg: Any) -> tuple[Manager, Settings]:
     manager, _, settings = load_plugins(cfg)
     manager.ask("optimizer_configure", settings=settings)
     return manager, settings
-
-
-def _outputs(findings: _Findings, cfg: Any, files: Sequence[SimulationFile]) -> dict[str, Any]:
-    """What the plan says of outputs, of the folders and of what fails there."""
-    config = HostConfig(cfg)
-    folder = str(config.result_folder)
-    broken = {item.path for item in findings.problems}
-    finished = findings.left_over.finished
-    to_write = [file for file in files if file.path not in broken]
-    outputs = tuple(outputs_of(cfg, folder, to_write))
-    workers = findings.decisions.schedule.workers if findings.decisions else 1
-    disk = room_for(outputs, folder, [*finished.values()], workers)
-    findings.problems += _problems_of_inputs(config, files)
-    findings.problems += problems_of_folder(folder)
-    findings.problems += problems_of_outputs(outputs, folder)
-    findings.problems += problems_of_disk(disk)
-    return {
-        "input_folder": str(input_folder(config)) if config.lists_files else None,
-        "results_folder": folder,
-        "finished": finished,
-        "decisions": findings.decisions,
-        "outputs": outputs,
-        "disk": disk,
-        "problems": tuple(findings.problems),
-    }
-
-
-def _problems_of_inputs(config: HostConfig, files: Sequence[SimulationFile]) -> Iterator[Problem]:
-    if not files:
-        where = f"in {input_folder(config)}" if config.lists_files else "in the configuration"
-        yield Problem(FAILS, "no_files", f"there are no simulation files {where}")

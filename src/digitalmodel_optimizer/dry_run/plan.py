@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from digitalmodel_optimizer.plugin import (
@@ -70,7 +71,12 @@ class Decisions:
 
 @dataclass(frozen=True)
 class Plan:
-    """``plugins_off`` says why the host's own loop would run; None if the plugins would."""
+    """``plugins_off`` says why the host's own loop would run; None if the plugins would.
+
+    ``resumed`` and ``kept`` are results that need not be computed, by index: what an interrupted
+    run has left, and what is kept from run to run. ``read_because`` says why the others are not
+    among the kept ones, with their number.
+    """
 
     config: str
     arguments: tuple[str, ...]
@@ -79,7 +85,9 @@ class Plan:
     input_folder: str | None = None
     results_folder: str | None = None
     files: tuple[SimulationFile, ...] = ()
-    finished: Mapping[int, FileResult] | None = None
+    resumed: Mapping[int, FileResult] = field(default_factory=dict)
+    kept: Mapping[int, FileResult] = field(default_factory=dict)
+    read_because: Mapping[str, int] = field(default_factory=dict)
     decisions: Decisions | None = None
     outputs: tuple[Output, ...] = ()
     disk: Disk | None = None
@@ -90,12 +98,15 @@ class Plan:
         effects = {problem.effect for problem in self.problems}
         return 2 if REFUSED in effects else 1 if FAILS in effects else 0
 
-    @property
-    def done(self) -> tuple[SimulationFile, ...]:
-        """Files that an interrupted run has finished."""
-        return tuple(file for file in self.files if file.index in (self.finished or {}))
+    def state(self, file: SimulationFile) -> str:
+        """``done`` by an interrupted run, ``kept`` from an earlier one, ``fails`` or ``left``."""
+        if file.index in self.resumed:
+            return "done"
+        if file.index in self.kept:
+            return "kept"
+        return "fails" if file.path in self.failing else "left"
 
-    @property
+    @functools.cached_property
     def failing(self) -> frozenset[str]:
         """Paths of files and outputs that would fail."""
         return frozenset(item.path for item in self.problems if item.effect == FAILS and item.path)
@@ -103,7 +114,6 @@ class Plan:
 
 def as_dict(plan: Plan) -> dict[str, Any]:
     """``plan`` as plain data for JSON; documented in docs/reference/plan.md."""
-    done = {file.index for file in plan.done}
     return {
         "schema": SCHEMA,
         "config": plan.config,
@@ -117,14 +127,11 @@ def as_dict(plan: Plan) -> dict[str, Any]:
             {
                 "path": file.path,
                 "size_mb": file.size_mb,
-                "state": "done"
-                if file.index in done
-                else "fails"
-                if file.path in plan.failing
-                else "left",
+                "state": plan.state(file),
             }
             for file in plan.files
         ],
+        "read_because": dict(plan.read_because),
         "decisions": None if plan.decisions is None else _decisions(plan.decisions),
         "expected": None
         if plan.decisions is None or plan.decisions.expected is None

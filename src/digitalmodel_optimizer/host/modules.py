@@ -67,3 +67,17 @@ def select_library(path: str | None) -> None:
     """Have OrcFxAPI load the library at ``path``, once it is imported in this process."""
     if path is not None:
         os.environ[_LIBRARY_VARIABLE] = path
+
+
+def library_versions() -> dict[str, str]:
+    """The versions of OrcFxAPI and of the OrcaFlex library that it has loaded, as far as known."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    versions = {"OrcFxAPI": "", "OrcaFlex": ""}
+    with contextlib.suppress(PackageNotFoundError):
+        versions["OrcFxAPI"] = version("OrcFxAPI")
+    binding = sys.modules.get("OrcFxAPI")
+    if binding is not None:
+        with contextlib.suppress(Exception):
+            versions["OrcaFlex"] = str(binding.DLLVersion())
+    return versions

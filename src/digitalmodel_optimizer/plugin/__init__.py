@@ -13,10 +13,12 @@ The whole of a plugin that says which file took longest::
         print(f"slowest: {slowest.file.path} ({slowest.timings.total_s:.1f} s)")
 
 The built-in plugins (thread-allocation, gc, io-buffering, batch-grouping, hybrid-executor,
-result-extraction) load the same way; each can be replaced, wrapped or switched off.
+result-extraction, result-cache) load the same way; each can be replaced, wrapped or switched off.
 :mod:`~digitalmodel_optimizer.plugin.hookspecs` lists the hooks by phase,
 :mod:`~digitalmodel_optimizer.plugin.data` and :mod:`~digitalmodel_optimizer.plugin.results` the
-data that passes through them, :mod:`~digitalmodel_optimizer.plugin.executor` what runs files.
+data that passes through them, :mod:`~digitalmodel_optimizer.plugin.executor` what runs files. A
+plugin that keeps files of its own does it with :mod:`~digitalmodel_optimizer.plugin.private`,
+:mod:`~digitalmodel_optimizer.plugin.journal` and :mod:`~digitalmodel_optimizer.plugin.atomic`.
 """
 
 from __future__ import annotations
@@ -63,9 +65,12 @@ from digitalmodel_optimizer.plugin.results import (
     ErrorKind,
     FileError,
     FileResult,
+    KeptResults,
     OutputFile,
     Request,
     RequestKind,
+    Store,
+    StoreAction,
     Timings,
 )
 
@@ -87,6 +92,7 @@ __all__ = [
     "FileTask",
     "FilesFailedError",
     "Group",
+    "KeptResults",
     "Machine",
     "Measured",
     "OptimizerError",
@@ -105,6 +111,8 @@ __all__ = [
     "Settings",
     "SettingsError",
     "SimulationFile",
+    "Store",
+    "StoreAction",
     "Timings",
     "hookimpl",
 ]

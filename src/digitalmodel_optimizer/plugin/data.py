@@ -6,7 +6,8 @@ bytes or decimal megabytes (1 MB = 1,000,000 bytes), times in seconds; names car
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any, Literal
 
@@ -180,7 +181,7 @@ class ExecutorChoice:
 class Progress:
     """Where a batch stands. ``running`` and ``upcoming`` are in start order.
 
-    ``files_done`` counts those too that were taken over from an interrupted run, which
+    ``files_done`` counts those too that were taken over from an earlier run, which
     ``files_resumed`` and ``size_resumed_mb`` tell apart. ``upcoming`` names the next files only,
     ``files_waiting`` counts all that have not started. ``finished_s`` are the moments, in seconds
     since the batch began, at which the latest files finished. ``busy_cores``: CPU seconds per
@@ -232,13 +233,18 @@ class Adjustment:
 class Batch:
     """A batch as it begins; ``results_folder`` is where the host's outputs end up.
 
-    ``files_resumed`` of the files were finished by an interrupted run of the same batch.
+    ``files_resumed`` of the files were finished by an interrupted run of the same batch,
+    ``files_reused`` have a result that a plugin has kept. ``conditions``: what all results depend
+    on besides the files themselves, by name, each as a version, a path or a digest; empty unless
+    results are kept (``settings.cache``).
     """
 
     identifier: str
     files: tuple[SimulationFile, ...]
     results_folder: str
     files_resumed: int = 0
+    files_reused: int = 0
+    conditions: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def size_mb(self) -> float:

@@ -36,7 +36,15 @@ if TYPE_CHECKING:
     )
     from digitalmodel_optimizer.plugin.executor import Executor, ProcessFile
     from digitalmodel_optimizer.plugin.options import PluginOptions, Settings
-    from digitalmodel_optimizer.plugin.results import BatchReport, FileError, FileResult, Request
+    from digitalmodel_optimizer.plugin.results import (
+        BatchReport,
+        FileError,
+        FileResult,
+        KeptResults,
+        Request,
+        Store,
+        StoreAction,
+    )
 
 PROJECT_NAME = "digitalmodel_optimizer"
 
@@ -71,6 +79,22 @@ def optimizer_configure(settings: Settings) -> None:
     Returns: nothing. Wrappers make no sense here.
     Example: ``if settings.plugin("my-log")["level"] > 3: ...``
     Added in 0.1.
+    """
+
+
+@hookspec(firstresult=True)
+def optimizer_expect_files(
+    files: Sequence[SimulationFile], results_folder: str, settings: Settings
+) -> Sequence[SimulationFile] | None:
+    """The host is about to be imported: guess which files will have to be processed.
+
+    Called: in the parent, before ``optimizer_prewarm``, which gets the answer and is left out if
+    that is empty; only where results are kept (``settings.cache``). firstresult. Must be quick.
+    ``files``, ``results_folder``: what the batch will probably consist of and write to.
+    Returns: those of ``files`` that are probably to be processed, or None. A wrong guess costs
+    time, never a result.
+    Example: ``return [file for file in files if file.path not in known]``
+    Added in 0.2.
     """
 
 
@@ -109,9 +133,49 @@ def optimizer_worker_started(settings: Settings) -> None:
 # ---------------------------------------------------------------------------------------------
 
 
+@hookspec(firstresult=True)
+def optimizer_reuse_results(
+    batch: Batch, files: Sequence[SimulationFile], settings: Settings
+) -> KeptResults | None:
+    """Supply results that were kept, of files that need not be processed again.
+
+    Called: in the parent, once per batch, before ``optimizer_batch_started``; only where results
+    are kept (``settings.cache``). firstresult. Also for a plan, which runs no batch: write nothing.
+    ``files``: those still to be processed, in the host's order. ``batch.conditions``: what their
+    results depend on besides the files.
+    Returns: a :class:`KeptResults`, or None. Whoever supplies a record answers for it that the
+    file is the one that was read and that the conditions are the same. The core looks at the rest:
+    that the record is whole, that every output is there as it was written, and that the file
+    started from what the files before it leave. Where that is not so the file is processed.
+    Example: ``return KeptResults({f.index: db[key(f)] for f in files if key(f) in db})``
+    Added in 0.2.
+    """
+
+
+@hookspec
+def optimizer_keep_results(
+    batch: Batch,
+    results: Sequence[FileResult],
+    record: Callable[[FileResult], bytes | None],
+    settings: Settings,
+) -> None:
+    """Keep results for batches to come.
+
+    Called: in the parent, when the files have been processed and before
+    ``optimizer_batch_finished``, of an interrupted batch too; only where results are kept
+    (``settings.cache``); every plugin.
+    ``results``: those of files that succeeded and were not supplied by
+    ``optimizer_reuse_results``. ``record(result)``: its plain form, which is data and never runs
+    anything when it is read, with the stamps of its outputs; None where it has none. Its format
+    belongs to the version of this project, which is one of ``batch.conditions``.
+    Example: ``db.update({key(r.file): record(r) for r in results})``
+    Added in 0.2.
+    """
+
+
 @hookspec
 def optimizer_batch_started(batch: Batch, settings: Settings) -> None:
-    """A batch is about to run; nothing has been opened yet.
+    """A batch is about to run; no model has been opened yet.
 
     Called: in the parent, once per batch; every plugin.
     ``batch``: files in the host's order with their sizes in bytes.
@@ -246,6 +310,20 @@ def optimizer_batch_finished(batch: Batch, report: BatchReport, settings: Settin
     Called: in the parent, once per batch; every plugin.
     Example: ``print(f"{report.elapsed_s:.1f} s, {len(report.failed)} failed")``
     Added in 0.1.
+    """
+
+
+@hookspec
+def optimizer_manage_store(
+    action: StoreAction, results_folder: str, settings: Settings
+) -> Store | None:
+    """Look at what the plugin keeps from run to run, or remove some or all of it.
+
+    Called: by ``digitalmodel-optimizer cache``, outside of a batch; every plugin.
+    ``results_folder``: that of the batch, or the folder that the user has named.
+    Returns: a :class:`Store` as it is after the action, or None if the plugin keeps nothing there.
+    Example: ``return Store(url, results=len(db), size_mb=db.size_mb)``
+    Added in 0.2.
     """
 
 

@@ -12,7 +12,7 @@ import os
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
 from types import ModuleType
 from typing import Any
 
@@ -21,7 +21,7 @@ import pluggy
 from digitalmodel_optimizer.plugin import hookspecs
 from digitalmodel_optimizer.plugin.errors import OptimizerError, OptimizerWarning, PluginError
 from digitalmodel_optimizer.plugin.hookspecs import PROJECT_NAME
-from digitalmodel_optimizer.plugin.options import PluginOptions
+from digitalmodel_optimizer.plugin.options import PluginOptions, Settings
 
 ENTRY_POINT_GROUP = "digitalmodel_optimizer.plugins"
 BLOCK_VARIABLE = "DIGITALMODEL_OPTIMIZER_BLOCK"
@@ -33,6 +33,7 @@ BUILT_IN = (
     "batch-grouping",
     "hybrid-executor",
     "result-extraction",
+    "result-cache",
 )
 
 
@@ -223,6 +224,14 @@ class Manager(pluggy.PluginManager):
             trace = trace.tb_next
         return found
 
+    def describe_others(self, settings: Settings) -> str:
+        """The plugins that are not built in, each with its version and its options."""
+        others = (reference for reference in self.references if reference.name not in BUILT_IN)
+        return "; ".join(
+            f"{_named(reference)} {_version(reference)} {dict(settings.plugin(reference.name))}"
+            for reference in others
+        )
+
     # -- options -----------------------------------------------------------------------------
 
     def options(self) -> dict[str, PluginOptions]:
@@ -261,6 +270,13 @@ def hook_names() -> tuple[str, ...]:
 
 def _named(reference: PluginReference) -> str:
     return f"plugin {reference.name} ({reference.value}, from {reference.distribution})"
+
+
+def _version(reference: PluginReference) -> str:
+    try:
+        return version(reference.distribution)
+    except PackageNotFoundError:
+        return ""
 
 
 def installed_plugins() -> list[PluginReference]:

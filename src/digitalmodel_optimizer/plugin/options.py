@@ -77,7 +77,8 @@ class Settings:
     ``ceiling`` is the most workers the user allows (None: left to the plugins).
     ``read_block_mb`` is the most memory that results read ahead may take, per model.
     ``use_processes`` False keeps everything in one process. ``timeout_per_file_s`` None: no limit.
-    ``read_block_mb`` bounds the memory that results read ahead may take, per model.
+    ``cache``: results may be kept by plugins, and taken from them. ``verify_inputs``: of a file
+    whose result is kept the whole content has to be the same.
     ``plugin_options`` maps a plugin's name to its options with their values.
     """
 
@@ -88,6 +89,8 @@ class Settings:
     save_error_reports: bool = True
     progress: bool = True
     read_block_mb: float = 64.0
+    cache: bool = False
+    verify_inputs: bool = False
     blocked: frozenset[str] = frozenset()
     trace: bool = False
     source: str | None = None

@@ -91,6 +91,41 @@ class FileResult:
     notes: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class KeptResults:
+    """What a plugin has kept of files that are to be processed, by their index.
+
+    ``records``: the record that the plugin was given for the result. ``reasons``: for files
+    without one, why, in a few words that a report can count ("the file has changed").
+    """
+
+    records: Mapping[int, bytes] = field(default_factory=dict)
+    reasons: Mapping[int, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Store:
+    """What a plugin keeps from run to run, and how much of it an action has removed.
+
+    ``place`` is a folder or an address; ``limit_mb`` None: no limit.
+    """
+
+    place: str
+    results: int
+    size_mb: float
+    limit_mb: float | None = None
+    removed: int = 0
+    removed_mb: float = 0.0
+
+
+class StoreAction(enum.Enum):
+    """What is done with a store: looked at; rid of what is of no use; emptied."""
+
+    INFO = "info"
+    PRUNE = "prune"
+    CLEAR = "clear"
+
+
 class RequestKind(enum.Enum):
     """How the engine would ask a model for a result."""
 
@@ -117,7 +152,10 @@ class Request:
 
 @dataclass(frozen=True)
 class BatchReport:
-    """How a batch went; ``results`` in the host's order. ``backend`` is the executor's name."""
+    """How a batch went; ``results`` in the host's order. ``backend`` is the executor's name.
+
+    ``reasons`` counts the files that were read though results are kept, by why.
+    """
 
     batch: Batch
     results: tuple[FileResult, ...]
@@ -128,6 +166,7 @@ class BatchReport:
     warnings: tuple[str, ...]
     memory_peak_mb: float
     interrupted: bool = False
+    reasons: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def failed(self) -> tuple[FileResult, ...]:

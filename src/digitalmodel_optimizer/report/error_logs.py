@@ -7,7 +7,7 @@ import os
 from dataclasses import replace
 
 from digitalmodel_optimizer.plugin import BatchReport, ErrorKind, FileResult
-from digitalmodel_optimizer.tables.publish import write_whole
+from digitalmodel_optimizer.plugin.atomic import write_whole
 
 
 def write_error_logs(report: BatchReport) -> BatchReport:

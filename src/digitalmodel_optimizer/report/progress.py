@@ -103,6 +103,8 @@ class PlainDisplay:
         line = f"{count(len(batch.files), 'file')}, {amount(batch.size_mb)} to post-process"
         if batch.files_resumed:
             line += f"; {batch.files_resumed} already finished by an interrupted run"
+        if batch.files_reused:
+            line += f"; {batch.files_reused} unchanged"
         self._print(line)
 
     def update(self, progress: Progress) -> None:

@@ -101,6 +101,9 @@ def report_as_dict(report: BatchReport) -> dict[str, Any]:
         "interrupted": report.interrupted,
         "files": len(report.results),
         "files_done": len(done),
+        "files_reused": report.batch.files_reused,
+        "files_read": _files_read(report),
+        "read_because": dict(report.reasons),
         "files_left": sum(_stopped(item) for item in report.failed),
         "size_done_mb": size_mb,
         "elapsed_s": seconds,
@@ -127,6 +130,12 @@ def report_as_dict(report: BatchReport) -> dict[str, Any]:
         "notes": _summed_notes(report.results),
         "failed": [_failure(item) for item in failed],
     }
+
+
+def _files_read(report: BatchReport) -> int:
+    """Files that were processed in this run, those that failed too."""
+    earlier = report.batch.files_reused + report.batch.files_resumed
+    return sum(not _stopped(result) for result in report.results) - earlier
 
 
 def _stopped(result: FileResult) -> bool:
@@ -200,8 +209,10 @@ def _lines(content: dict[str, Any]) -> Iterator[tuple[str, str]]:
                 "run stopped"
             ),
         )
-    yield "rate", f"{content['files_per_s']:.3g} files/s, {amount(content['mb_per_s'])}/s"
-    yield "ran on", _ran_on(content)
+    if not content["files_reused"]:  # of which none was read
+        yield "rate", f"{content['files_per_s']:.3g} files/s, {amount(content['mb_per_s'])}/s"
+    if content["files_read"] or not content["files_reused"]:
+        yield "ran on", _ran_on(content)
     labels = {f"{group['label']}: {group['reason']}" for group in content["groups"]}
     for group in content["groups"]:
         size = f"{count(group['files'], 'file')}, {amount(group['size_mb'])}"

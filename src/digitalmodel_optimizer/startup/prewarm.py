@@ -12,6 +12,7 @@ from digitalmodel_optimizer.batch.prewarmed import prewarmed
 from digitalmodel_optimizer.batch.worker import PrepareWorker
 from digitalmodel_optimizer.config.configuration import Configuration
 from digitalmodel_optimizer.config.settings import BLOCK, switched_off
+from digitalmodel_optimizer.host.config import HostConfig
 from digitalmodel_optimizer.host.files import simulation_files
 from digitalmodel_optimizer.host.layouts import Layout
 from digitalmodel_optimizer.host.preview import preview
@@ -37,9 +38,10 @@ def prewarm(layout: Layout, configuration: Configuration) -> None:
             if reference.name not in off:
                 with contextlib.suppress(Exception):
                     reference.load()
-        _, files = simulation_files(preview(configuration))
+        expected = preview(configuration)
+        _, files = simulation_files(expected)
         if files:
-            _start_workers(layout, prewarmed.plugins, cfg, files)
+            _start_workers(layout, prewarmed.plugins, expected, files)
             # Its result is kept for the check of the file's keys. That many new objects beside all
             # that the host has imported would set off Python's collector for 0.1 s.
             configuration.origin(BLOCK)
@@ -48,10 +50,17 @@ def prewarm(layout: Layout, configuration: Configuration) -> None:
 def _start_workers(
     layout: Layout,
     plugins: list[PluginReference],
-    cfg: dict[Any, Any],
+    cfg: Any,
     files: tuple[SimulationFile, ...],
 ) -> None:
     manager, _, settings = load_plugins(cfg, plugins)
+    if settings.cache:
+        expected = manager.hook.optimizer_expect_files(
+            files=files, results_folder=str(HostConfig(cfg).result_folder), settings=settings
+        )
+        files = files if expected is None else tuple(expected)
+        if not files:
+            return
     answers = manager.hook.optimizer_prewarm(
         files=files,
         prepare=PrepareWorker(layout, tuple(manager.references)),

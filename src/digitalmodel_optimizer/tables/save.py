@@ -10,6 +10,7 @@ from digitalmodel_optimizer.host.config import HostConfig
 from digitalmodel_optimizer.host.modules import Host
 from digitalmodel_optimizer.host.state import apply
 from digitalmodel_optimizer.plugin import FileResult, OutputError
+from digitalmodel_optimizer.plugin.atomic import publish
 from digitalmodel_optimizer.plugin.errors import ends_batch
 from digitalmodel_optimizer.tables.merge import (
     add_records,
@@ -18,7 +19,7 @@ from digitalmodel_optimizer.tables.merge import (
     merged_summary,
 )
 from digitalmodel_optimizer.tables.payload import FileTables, unpacked
-from digitalmodel_optimizer.tables.publish import leaves, not_replaced, publish
+from digitalmodel_optimizer.tables.publish import leaves, not_replaced
 from digitalmodel_optimizer.tables.staged import StagedTables
 
 

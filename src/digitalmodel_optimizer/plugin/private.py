@@ -16,8 +16,8 @@ import shutil
 import stat
 import sys
 
-from digitalmodel_optimizer.plugin import OutputError
-from digitalmodel_optimizer.tables.publish import NO_LINK
+from digitalmodel_optimizer.plugin.atomic import NO_LINK
+from digitalmodel_optimizer.plugin.errors import OutputError
 
 _WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 _ONLY_A_LOOK = os.O_RDONLY | NO_LINK | getattr(os, "O_NONBLOCK", 0)  # a pipe would have us wait
