@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from digitalmodel_optimizer import __version__
-from digitalmodel_optimizer.commands import bench, demo, doctor, migrate, plan, plugins, run
+from digitalmodel_optimizer.commands import bench, demo, doctor, migrate, plan, plugins, run, watch
 
 app = typer.Typer(
     name="digitalmodel-optimizer",
@@ -40,6 +40,7 @@ _HOST_COMMAND = {
 }
 app.command("run", context_settings=_HOST_COMMAND)(run.command)
 app.command("plan", context_settings=_HOST_COMMAND)(plan.command)
+app.command("watch", context_settings=_HOST_COMMAND)(watch.command)
 app.command("demo")(demo.command)
 app.command("plugins")(plugins.command)
 app.command("doctor")(doctor.command)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -61,8 +60,7 @@ def run_host(arguments: list[str]) -> None:
     from digitalmodel_optimizer.host.modules import run_engine
     from digitalmodel_optimizer.startup import activation, command_line
 
-    os.environ[watcher.RUN_VARIABLE] = str(os.getpid())
-    sys.argv = ["digitalmodel", *arguments]
+    command_line.be_host_command(arguments)
     if watcher.switched_off():
         say(f"{activation.OFF}: switched off by {watcher.ENVIRONMENT_VARIABLE}")
     elif command_line.command_line_enables():
