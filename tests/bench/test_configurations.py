@@ -47,6 +47,13 @@ def test_numbers_in_names_are_taken() -> None:
     assert (joblib.workers, joblib.runner) == (30, Runner.JOBLIB)
 
 
+def test_a_batch_whose_results_are_kept_may_have_any_number_of_files_to_read_again() -> None:
+    (some, none) = chosen("kept_7,kept_0")
+    assert (some.again, none.again) == (7, 0)
+    assert some.parallel["cache"] is True
+    assert [item.name for item in chosen("kept")][-2:] == ["kept_0", "kept_20"]
+
+
 def test_a_name_that_comes_twice_runs_once() -> None:
     assert [item.name for item in chosen("full,dynamic_auto, engine")] == ["dynamic_auto", "engine"]
 

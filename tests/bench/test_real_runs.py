@@ -13,7 +13,7 @@ from tiny_runs import again, dmo, snapshot
 
 from digitalmodel_optimizer.bench.batches import Batch, BenchError, made_batch
 from digitalmodel_optimizer.bench.comparing import compare_results
-from digitalmodel_optimizer.bench.configurations import ENGINE
+from digitalmodel_optimizer.bench.configurations import ENGINE, kept
 from digitalmodel_optimizer.bench.results import Measured, Result, read_result
 from digitalmodel_optimizer.bench.running import Bench, _full
 from digitalmodel_optimizer.bench.suites import chosen_suites
@@ -58,6 +58,20 @@ def test_the_floor_asks_least(counted: Result) -> None:
     assert "C_GetTimeHistory2W" not in calls["floor"]
     for name, by_name in calls.items():
         assert by_name["C_LoadSimulationW"] == FILES, name
+
+
+def test_of_a_batch_whose_results_are_kept_only_so_many_files_are_read(
+    tiny: Batch, tmp_path: Path
+) -> None:
+    bench = Bench(tiny, tmp_path / "work")
+    bench.run(ENGINE)
+    for again_ in (0, 1):
+        once = bench.run(kept(again_))
+        assert once.differences == ()
+        assert once.run.report is not None
+        assert once.run.report["files_read"] == again_
+    with pytest.raises(BenchError, match=f"{FILES} files have time series"):
+        bench.run(kept(FILES + 1))
 
 
 def test_worker_processes_are_counted_too(counted: Result) -> None:

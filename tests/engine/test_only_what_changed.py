@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -276,6 +277,39 @@ def test_where_nothing_changed_no_worker_is_started(tmp_path: Path) -> None:
     plain = command.run(config, variables={"DIGITALMODEL_OPTIMIZER": "off"})
     assert plain.returncode == 0
     assert first_difference(csv_files(read_tree(tmp_path / "results")), ours) is None
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_after_a_run_that_was_killed_all_is_kept(tmp_path: Path) -> None:
+    """What it had finished is taken up, and kept with the rest."""
+    for k in range(5):
+        make_old(write(tmp_path / "sim", f"case_{k}", seed=k))
+    parallel = {"enabled": True, "cache": True, **backend("loky")}
+    cfg = command.user_configuration(tmp_path, SUMMARY, SERIES, parallel=parallel)
+    config = command.prepare(tmp_path, cfg)
+    slow = {"SIMULATED_ORCAFLEX_FAULTS": json.dumps({"load_s": 1.0})}
+    running = command.Running(config, variables=slow)
+    try:
+        results = tmp_path / "results"
+        workers = command.wait_for(
+            lambda: len(list(results.glob("case_*_motions.csv"))) >= 2 and running.descendants()
+        )
+        running.process.kill()
+        running.process.wait()
+        command.wait_for(lambda: not [item for item in workers if item.is_running()], 15)
+    finally:
+        running.end()
+        assert running.process.stdout is not None
+        running.process.stdout.close()
+    assert command.run(config).returncode == 0
+    report = tmp_path / "report.json"
+    done = command.run(config, variables={REPORT: str(report)})
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert json.loads(report.read_text())["files_reused"] == 5
+    ours = csv_files(read_tree(results))
+    plain = command.run(config, variables={"DIGITALMODEL_OPTIMIZER": "off"})
+    assert plain.returncode == 0
+    assert first_difference(csv_files(read_tree(results)), ours) is None
 
 
 # -- a cache of somebody else's ------------------------------------------------------------------

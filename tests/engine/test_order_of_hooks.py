@@ -26,6 +26,18 @@ def optimizer_configure(settings):
     tell("configure", settings.plugin("recorder")["word"])
 
 @hookimpl
+def optimizer_expect_files(files):
+    tell("expect_files", len(files))
+
+@hookimpl
+def optimizer_reuse_results(batch, files):
+    tell("reuse_results", f"{len(files)} {sorted(batch.conditions)}")
+
+@hookimpl
+def optimizer_keep_results(results, record):
+    tell("keep_results", [record(result) is not None for result in results])
+
+@hookimpl
 def optimizer_worker_started():
     tell("worker_started")
 
@@ -82,8 +94,19 @@ def optimizer_read_results(requests):
 def optimizer_write_table(path):
     tell("write_table", path.name)
 """
-PARENT = """
+CONDITIONS = [
+    "OrcFxAPI",
+    "OrcaFlex",
+    "digitalmodel",
+    "digitalmodel-optimizer",
+    "plugins",
+    "results folder",
+    "settings",
+]
+PARENT = f"""
+expect_files 3
 configure hello
+reuse_results 3 {CONDITIONS}
 batch_started 3
 group_files 3
 allocate 3
@@ -95,6 +118,7 @@ file_finished 2
 file_failed 1 1
 file_finished 1
 progress done
+keep_results [True, True]
 batch_finished 1
 """
 FILES = (
@@ -144,6 +168,7 @@ def test_each_hook_is_called_where_and_when_the_contract_says(
         write(tmp_path / "sim", f"case_{number}", seed=number)
     (tmp_path / "sim" / "case_2.sim").write_bytes(b"no simulation")
     parallel = {"enabled": True, "threads": 1, **backend("loky", recorder={"word": "hello"})}
+    parallel["cache"] = True
     # However long it takes, the first file is waited for before the others are planned.
     parallel["plugins"]["thread-allocation"] = {"worker_start_s": 100.0}
     cfg = command.user_configuration(

@@ -38,6 +38,7 @@ from digitalmodel_optimizer_plugins.result_cache.store import (
     JOURNAL_NAME,
     Content,
     Entry,
+    Key,
     digest_of,
 )
 from digitalmodel_optimizer_plugins.result_cache.store import Store as Journals
@@ -51,12 +52,17 @@ SETTINGS = "settings"
 
 @dataclass
 class _Run:
-    """What is known of the batch that runs: its files as they were before they were read."""
+    """The batch that runs: its files before they are read, and what was found of them.
+
+    ``outdated``: entries whose file has another time than noted and the same content. ``sources``:
+    the users' files that have been run as they are.
+    """
 
     batch: str = ""
     prints: dict[str, Fingerprint] = field(default_factory=dict)
-    reused: list[Entry] = field(default_factory=list)
+    used: set[Key] = field(default_factory=set)
     outdated: list[Entry] = field(default_factory=list)
+    sources: Mapping[str, str] = field(default_factory=dict)
 
 
 _run = _Run()
@@ -75,7 +81,7 @@ def optimizer_options() -> PluginOptions:
                 f"Where results are kept; empty for {FOLDER_NAME} in the results folder.",
                 optional=True,
             ),
-            Option("size_mb", float, 1000.0, "Most that is kept.", unit="MB", minimum=1),
+            Option("size_mb", float, 1000.0, "Maximum size of what is kept.", unit="MB", minimum=1),
         ),
     )
 
@@ -105,7 +111,7 @@ def optimizer_reuse_results(
     paths = [file.path for file in batch.files]
     taken = fingerprints(paths, whole=verify)
     prints = {path: now for path, now in zip(paths, taken, strict=True) if now is not None}
-    _run = _Run(batch.identifier, prints)
+    _run = _Run(batch.identifier, prints, sources=content.sources)
     conditions = digest_of(batch.conditions)
     latest = content.latest()
     records, reasons = {}, {}
@@ -120,7 +126,7 @@ def optimizer_reuse_results(
             reasons[file.index] = UNVERIFIED if same is None else CHANGED
             continue
         records[file.index] = entry.record
-        _run.reused.append(entry)
+        _run.used.add(entry.key)
         if now.settled and (entry.fingerprint.stamp != now.stamp or not entry.fingerprint.settled):
             whole = now.whole or entry.fingerprint.whole
             _run.outdated.append(replace(entry, fingerprint=replace(now, whole=whole)))
@@ -138,7 +144,6 @@ def optimizer_keep_results(
         return
     store = Journals(_folder(batch.results_folder, settings))
     conditions = digest_of(batch.conditions)
-    used = {entry.key for entry in _run.reused}
 
     def entries() -> Iterator[Entry]:
         yield from _run.outdated
@@ -148,14 +153,15 @@ def optimizer_keep_results(
                 content = record(result)
                 if content is not None:
                     entry = Entry(conditions, result.file.path, print_, content)
-                    used.add(entry.key)
+                    _run.used.add(entry.key)
                     yield entry
 
     source = dict(_source(settings))
     try:
-        if results or _run.outdated or not _is_noted(store, source):
+        if results or _run.outdated or not source.items() <= _run.sources.items():
             store.add(entries(), batch.conditions, source)
-            store.shrink(settings.plugin(NAME)["size_mb"] * BYTES_PER_MB, used)
+            with contextlib.suppress(OSError):  # by the next run, then
+                store.shrink(settings.plugin(NAME)["size_mb"] * BYTES_PER_MB, _run.used)
     except OSError as error:
         _warn(store.folder, error)
 
@@ -231,11 +237,6 @@ def _source(settings: Settings) -> Iterator[tuple[str, str]]:
         path = os.path.realpath(settings.source)
         with contextlib.suppress(OSError), open(path, "rb") as stream:
             yield path, hashlib.sha256(stream.read()).hexdigest()
-
-
-def _is_noted(store: Journals, source: Mapping[str, str]) -> bool:
-    noted = store.load().sources
-    return all(noted.get(path) == digest for path, digest in source.items())
 
 
 def _looks_same(entry: Entry | None) -> bool:

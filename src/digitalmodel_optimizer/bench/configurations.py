@@ -17,6 +17,9 @@ from digitalmodel_optimizer.bench.probe import NAME as PROBE
 from digitalmodel_optimizer.plugin import OptimizerError
 from digitalmodel_optimizer.plugin.manager import BUILT_IN
 
+KEPT_FOLDER = "kept-results"
+"""Where results are kept, in the folder of the batch's own file."""
+
 
 class Runner(enum.Enum):
     """Who does the work."""
@@ -34,7 +37,8 @@ class Configuration:
     ``parallel`` is laid over ``orcaflex.parallel`` of the batch's own file. ``workers`` is the
     number that is asked for; 0 leaves it to the plugins. ``below_mb`` and ``from_mb`` bound the
     size of a batch's files for which the configuration was meant. ``probe`` needs the
-    benchmarks' own plugin (:mod:`~digitalmodel_optimizer.bench.probe`).
+    benchmarks' own plugin (:mod:`~digitalmodel_optimizer.bench.probe`). ``again``: the batch has
+    been run before, results are kept, and so many of its files have to be read again.
     """
 
     name: str
@@ -45,6 +49,7 @@ class Configuration:
     below_mb: float | None = None
     from_mb: float | None = None
     probe: bool = False
+    again: int | None = None
 
     def applies_to(self, sizes_mb: Iterable[float]) -> bool:
         sizes = list(sizes_mb)
@@ -175,14 +180,28 @@ def fixed_workers(workers: int) -> Configuration:
     )
 
 
-_NUMBERED = {"floor": floor, "plain_joblib": plain_joblib, "workers": fixed_workers}
+def kept(again: int) -> Configuration:
+    """A run after another one that has kept its results."""
+    files = "no file" if again == 0 else f"{again} file{'' if again == 1 else 's'}"
+    return Configuration(
+        f"kept_{again}",
+        Runner.PLUGINS,
+        f"results kept by a run before, {files} to be read again",
+        {"cache": True, "plugins": {"result-cache": {"folder": KEPT_FOLDER}}},
+        again=again,
+    )
+
+
+_NUMBERED = {"kept": kept, "floor": floor, "plain_joblib": plain_joblib, "workers": fixed_workers}
+UNCHANGED = kept(0)
 _AGAINST = (ENGINE, plain_joblib(2), FLOOR, floor(2))
-KNOWN = {item.name: item for item in (*_AGAINST, *FOUNDING, *BACKENDS, *WORTH)}
+KNOWN = {item.name: item for item in (*_AGAINST, *FOUNDING, *BACKENDS, *WORTH, UNCHANGED)}
 GROUPS = {
     "default": tuple(item.name for item in (*_AGAINST, *FOUNDING)),
     "founding": tuple(item.name for item in FOUNDING),
     "backends": (ENGINE.name, *(item.name for item in BACKENDS)),
     "worth": (ENGINE.name, FULL.name, *(item.name for item in WORTH)),
+    "kept": (ENGINE.name, FULL.name, UNCHANGED.name, "kept_20"),
     "counts": (ENGINE.name, FLOOR.name, "plain_joblib_2", "workers_1", "workers_2"),
     "all": tuple(KNOWN),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 import shutil
 import sys
@@ -13,7 +14,7 @@ from typing import Any
 
 from digitalmodel_optimizer.bench import probe
 from digitalmodel_optimizer.bench.batches import Batch, BenchError, as_argument
-from digitalmodel_optimizer.bench.configurations import Configuration, Runner
+from digitalmodel_optimizer.bench.configurations import KEPT_FOLDER, Configuration, Runner
 from digitalmodel_optimizer.bench.floor_plan import NotForTheFloorError, write_plan
 from digitalmodel_optimizer.measuring.compare import compare_outputs
 from digitalmodel_optimizer.measuring.host_runs import TIMED_HOST, HostRun, read_json, run_host
@@ -70,13 +71,17 @@ class Bench:
         :raises BenchError: it did not get to its end, or a simulation file was touched.
         :raises NotForTheFloorError: the floor does not know how to read this batch.
         """
-        shutil.rmtree(self.results, ignore_errors=True)
+        for folder in (self.results, self.work / KEPT_FOLDER):
+            shutil.rmtree(folder, ignore_errors=True)
         environment = {**self.environment, **(variables or {})}
         if configuration.probe:
             with_probe(environment, self.work)
         if configuration.runner is Runner.FLOOR:
             run = self._run_floor(configuration, environment)
         else:
+            if configuration.again is not None:
+                self._run_host(configuration, self.environment)
+                self._have_read_again(configuration.again)
             run = self._run_host(configuration, environment)
         if run.status != 0 or run.loop_s is None:
             last = "\n".join(run.said.splitlines()[-_LAST_LINES:])
@@ -108,6 +113,26 @@ class Bench:
             plugins=runner is Runner.PLUGINS,
             program=program,
         )
+
+    def _have_read_again(self, number: int) -> None:
+        """Remove outputs of so many files, evenly taken: simulation files are never touched.
+
+        :raises BenchError: there are not as many that have outputs of their own.
+        """
+        outputs = {
+            stem: found
+            for stem in sorted(self.batch.stems)
+            if (found := list(self.results.glob(f"{glob.escape(stem)}_*.csv")))
+        }
+        if number > len(outputs):
+            raise BenchError(
+                f"{self.batch.name}: {len(outputs)} files have time series of their own, so that "
+                f"{number} cannot be read again"
+            )
+        stems = list(outputs)
+        for place in range(number):
+            for path in outputs[stems[place * len(stems) // number]]:
+                path.unlink()
 
     def _run_floor(self, configuration: Configuration, environment: Mapping[str, str]) -> HostRun:
         if self.reference is None:

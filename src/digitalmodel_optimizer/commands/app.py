@@ -5,7 +5,17 @@ from __future__ import annotations
 import typer
 
 from digitalmodel_optimizer import __version__
-from digitalmodel_optimizer.commands import bench, demo, doctor, migrate, plan, plugins, run, watch
+from digitalmodel_optimizer.commands import (
+    bench,
+    cache,
+    demo,
+    doctor,
+    migrate,
+    plan,
+    plugins,
+    run,
+    watch,
+)
 
 app = typer.Typer(
     name="digitalmodel-optimizer",
@@ -45,4 +55,5 @@ app.command("demo")(demo.command)
 app.command("plugins")(plugins.command)
 app.command("doctor")(doctor.command)
 app.command("migrate")(migrate.command)
+app.add_typer(cache.app, name="cache")
 app.add_typer(bench.app, name="bench")

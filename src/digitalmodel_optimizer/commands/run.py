@@ -23,6 +23,13 @@ def command(
     plan: Annotated[
         bool, typer.Option("--plan", help="Say what would be done, and do nothing; see plan.")
     ] = False,
+    verify_inputs: Annotated[
+        bool,
+        typer.Option(
+            "--verify-inputs",
+            help="Where results are kept, compare the whole content of each file.",
+        ),
+    ] = False,
 ) -> None:
     """Do what `python -m digitalmodel CONFIG ...` does, plugins included.
 
@@ -30,13 +37,16 @@ def command(
     also works where Python does not process .pth files. What follows CONFIG goes to the host
     as it is.
     """
+    from digitalmodel_optimizer.config.settings import VERIFY_VARIABLE
+    from digitalmodel_optimizer.config.user_yaml import read_yaml
+    from digitalmodel_optimizer.plugin import OptimizerError
+
+    if verify_inputs:
+        os.environ[VERIFY_VARIABLE] = "1"
     if plan:
         from digitalmodel_optimizer.commands.plan import show_plan
 
         show_plan(config, context.args, as_json=False)
-    from digitalmodel_optimizer.config.user_yaml import read_yaml
-    from digitalmodel_optimizer.plugin import OptimizerError
-
     if not os.path.isfile(config):
         say(_no_such_file(config))
         raise typer.Exit(_USAGE_STATUS)

@@ -39,7 +39,7 @@ def preview(configuration: Configuration) -> Any:
     cfg = _Attributes(copy.deepcopy(configuration.merged))
     config = HostConfig(cfg)
     try:
-        _name_outputs(config, source_file(cfg) or "")
+        _name_outputs(config)
         if config.lists_files:
             config.input_files = _list_files(config)
         _ = config.files
@@ -54,20 +54,31 @@ def lay_under_master_data(host: Host, engine: Any, cfg: Any) -> None:
     getattr(engine, host.layout.master_data, lambda _: None)(cfg)
 
 
-def _name_outputs(config: HostConfig, typed: str) -> None:
-    folder, file = os.path.split(typed)
-    root = folder or os.getcwd()
-    fixed_name = file.split(".")[0]
+def results_folder(configuration: Configuration) -> str:
+    """Where the host would write its results."""
+    return _results_folder(HostConfig(configuration.merged), _root(configuration.merged))
+
+
+def _root(cfg: Any) -> str:
+    """The folder of the user's file, as it was typed."""
+    return os.path.dirname(source_file(cfg) or "") or os.getcwd()
+
+
+def _results_folder(config: HostConfig, root: str) -> str:
+    """A folder with a root of its own stays as it is; others are the configuration's."""
+    results = str(config.output_directory or _RESULTS)
+    return results if os.path.isabs(results) else str(Path(root, results).resolve())
+
+
+def _name_outputs(config: HostConfig) -> None:
+    fixed_name = os.path.basename(source_file(config.cfg) or "").split(".")[0]
     if config.label is not None:
         fixed_name += f"_{config.label}"
     name = fixed_name
     if not config.overwrites_outputs:
         name += time.strftime(f"_{_TIME_IN_NAMES}")
-    # A folder with a root of its own stays as it is; others are the configuration's.
-    results = config.output_directory or _RESULTS
-    if not os.path.isabs(results):
-        results = str(Path(root, results).resolve())
-    config.note_names(root, results, name, fixed_name)
+    root = _root(config.cfg)
+    config.note_names(root, _results_folder(config, root), name, fixed_name)
 
 
 def input_folder(config: HostConfig) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 from digitalmodel_optimizer.batch.loading import load_plugins
@@ -51,18 +52,18 @@ def _start_workers(
     layout: Layout,
     plugins: list[PluginReference],
     cfg: Any,
-    files: tuple[SimulationFile, ...],
+    files: Sequence[SimulationFile],
 ) -> None:
     manager, _, settings = load_plugins(cfg, plugins)
     if settings.cache:
-        expected = manager.hook.optimizer_expect_files(
+        changed = manager.hook.optimizer_expect_files(
             files=files, results_folder=str(HostConfig(cfg).result_folder), settings=settings
         )
-        files = files if expected is None else tuple(expected)
-        if not files:
-            return
+        files = files if changed is None else changed
+    if not files:
+        return
     answers = manager.hook.optimizer_prewarm(
-        files=files,
+        files=tuple(files),
         prepare=PrepareWorker(layout, tuple(manager.references)),
         machine=measure_machine(),
         settings=settings,
