@@ -305,3 +305,23 @@ def test_an_executor_that_nobody_declares_is_not_guessed(tmp_path: Path) -> None
     assert found["decisions"]["backend"] is None
     assert "plugin stranger" in found["decisions"]["backend_reason"]
     assert found["exit_status"] == 0
+
+
+def test_results_that_are_kept_are_told_as_the_run_takes_them(tmp_path: Path) -> None:
+    config = make(tmp_path, parallel={**backend("serial"), "cache": True})
+    assert command.run(config).returncode == 0
+    found = plan(config)
+    assert [item["state"] for item in found["files"]] == ["kept"] * 3
+    assert found["decisions"] is None
+    write(tmp_path / "sim", "case_1", seed=17)
+    write(tmp_path / "sim", "case_new", seed=18)
+    found = plan(config)
+    states = {os.path.basename(item["path"]): item["state"] for item in found["files"]}
+    report = tmp_path / "report.json"
+    assert command.run(config, variables={REPORT: str(report)}).returncode == 0
+    said = json.loads(report.read_text())
+    assert sum(state == "kept" for state in states.values()) == said["files_reused"]
+    assert states["case_new.sim"] == states["case_1.sim"] == "left"
+    assert sum(found["read_because"].values()) == said["files_read"] == 2
+    for why, number in found["read_because"].items():
+        assert f"{number} file read: {why}" in said["decisions"]

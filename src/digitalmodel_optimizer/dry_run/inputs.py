@@ -27,7 +27,7 @@ def why_unusable(file: SimulationFile) -> tuple[str, str] | None:
     """A code and the end of a sentence; None for a file that can be opened and holds something."""
     error = unwritable_name(file)
     if error is not None:
-        return "file_name", f"cannot be named in a table: {error.message}"
+        return "file_not_utf8", f"cannot be named in a table: {error.message}"
     try:
         status = os.stat(file.path)
     except FileNotFoundError:
