@@ -253,14 +253,18 @@ class HostConfig:
                         yield (section, "groups", number, "Label"), group["Label"]
 
     def unreadable_statistics(self) -> tuple[Path, Exception | None]:
-        """(path, error) that the host would meet when it looks which statistics a summary has."""
+        """(path, error) that the host would meet when it looks which statistics a summary has.
+
+        Not every version looks: what is not there at all is left to the host.
+        """
         path = (*SUMMARY_PART, "statistics")
-        try:
-            if self.is_wanted(SUMMARY_PART[-1]) and self._groups(_SUMMARY):
-                statistics = self.cfg["orcaflex"]["postprocess"]["summary"]["statistics"]
+        written = self.is_wanted(SUMMARY_PART[-1]) and self._groups(_SUMMARY)
+        if written and "statistics" in self.get(SUMMARY_PART):
+            statistics = self.get(path)
+            try:
                 any(statistics[name] for name in _STATISTICS)  # it asks no further, either
-        except Exception as error:
-            return path, error
+            except Exception as error:
+                return path, error
         return path, None
 
     def expected_outputs(self, folder: str, stems: Sequence[str]) -> Iterator[str]:
