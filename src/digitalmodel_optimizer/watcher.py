@@ -9,13 +9,23 @@ import sys
 ENVIRONMENT_VARIABLE = "DIGITALMODEL_OPTIMIZER"
 # Holds the process id of a process that runs the host's command though it was started otherwise.
 RUN_VARIABLE = "DIGITALMODEL_OPTIMIZER_RUN"
+LEAN_VARIABLE = "DIGITALMODEL_OPTIMIZER_LEAN"
 WATCHER_NAME = "DigitalmodelOptimizerWatcher"
 _OFF_WORDS = ("off", "0", "false", "no")
 
 
 def switched_off() -> bool:
     """Whether the user has switched us off for this process and its children."""
-    return os.environ.get(ENVIRONMENT_VARIABLE, "").strip().lower() in _OFF_WORDS
+    return _says_off(ENVIRONMENT_VARIABLE)
+
+
+def imports_everything() -> bool:
+    """Whether the user wants all of the host imported at its start, as it does by itself."""
+    return _says_off(LEAN_VARIABLE)
+
+
+def _says_off(variable: str) -> bool:
+    return os.environ.get(variable, "").strip().lower() in _OFF_WORDS
 
 
 def watching() -> bool:

@@ -80,5 +80,9 @@ def test_the_list_of_files_is_back_whatever_happens() -> None:
 
 
 def test_tables_are_named_as_the_host_names_them() -> None:
-    names = sorted(HostConfig(cfg()).expected_outputs("", ["a"]))
-    assert names == ["a_t.csv", "b_s.csv", "o_l.csv"]
+    content = cfg()
+    assert [*HostConfig(content).expected_outputs("", ["a"])] == ["a_t.csv"]
+    parts = ("summary", "linked_statistics", "time_series")
+    content["orcaflex"] = {"postprocess": {part: {"flag": True} for part in parts}}
+    names = [*HostConfig(content).expected_outputs("", ["a"])]
+    assert names == ["b_s.csv", "o_l.csv", "a_t.csv"]

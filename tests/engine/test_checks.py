@@ -157,6 +157,16 @@ def test_a_limit_that_is_kept_passes_and_one_of_no_column_is_told(
     assert "no summary column is called strutt" in said(found)
 
 
+def test_limits_apply_to_results_that_were_kept(plugin_host: HostProcess, tmp_path: Path) -> None:
+    options: dict[str, Any] = {"enabled": True, "limits": {"strut": {"max": 1e9}}}
+    cfg = batch(tmp_path, options=options, cache=True)
+    plugin_host.run(cfg)
+    options["limits"] = {"x_max": {"max": 1e-9}}
+    found = plugin_host.run_again(cfg)
+    assert "3 files unchanged, taken from the cache" in said(found)
+    assert [(row["column"], row["verdict"]) for row in rows(found)] == [("x_max", "fail")] * FILES
+
+
 def test_what_the_settings_skip_is_not_told(plugin_host: HostProcess, tmp_path: Path) -> None:
     change = {"current_time_s": 4.0, "state": "SimulationStopped"}
     options = {"enabled": True, "skip": ["incomplete", "outside"]}

@@ -45,14 +45,14 @@ def test_an_argument_behind_the_file_counts(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="finds processes as POSIX has them")
-@pytest.mark.parametrize("fault", ["meta", "settings"])
+@pytest.mark.parametrize("fault", ["log_level", "settings"])
 def test_they_end_with_a_host_that_never_comes_to_a_batch(tmp_path: Path, fault: str) -> None:
-    changes = {"meta": {"basename": "no_such_module"}} if fault == "meta" else {}
+    changes = {"default": {"log_level": "no_such_level"}} if fault == "log_level" else {}
     parallel = {**EARLY, "threads": "lots"} if fault == "settings" else EARLY
     config = prepare(tmp_path, parallel, **changes)
     running = command.Running(config)
     try:
-        seen = set(command.wait_for(running.descendants)) if fault == "meta" else set()
+        seen = set(command.wait_for(running.descendants)) if fault == "log_level" else set()
         status, output = running.finish()
     finally:
         running.end()

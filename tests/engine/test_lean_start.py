@@ -15,6 +15,8 @@ import pytest
 from batches import column, write
 from host_process import STAND_IN, environment
 
+from digitalmodel_optimizer.host.lean_imports import defer_imports
+
 # What the packages take that a post-process run never needs.
 UNUSED = ("scipy", "sympy", "matplotlib.pyplot", "plotly", "scrapy", "bs4", "requests")
 IMPORT_ENGINE = """
@@ -121,6 +123,13 @@ def test_every_name_of_every_module_can_be_used(folder: Path, eager: Imported) -
     missing = eager.modules - resolved.modules
     assert not [name for name in missing if not name.startswith("digitalmodel_optimizer")]
     assert resolved.state == eager.state
+
+
+def test_lean_imports_can_be_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = list(sys.meta_path)
+    monkeypatch.setenv("DIGITALMODEL_OPTIMIZER_LEAN", "off")
+    defer_imports(["no_such_package"])
+    assert sys.meta_path == before
 
 
 def test_a_run_imports_nothing_that_it_does_not_use(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 from digitalmodel_optimizer.plugin import (
     ErrorKind,
     Executor,
+    ExecutorChoice,
     FileError,
     FileResult,
     Machine,
@@ -152,13 +153,31 @@ def optimizer_prewarm(
     machine: Machine,
     settings: Settings,
 ) -> int | None:
+    count = _early_workers(files, machine, settings)
+    return early_processes.start(prepare, count) if count else None
+
+
+def _early_workers(files: Sequence[SimulationFile], machine: Machine, settings: Settings) -> int:
+    """How many processes to start while the host is being imported."""
     options = settings.plugin(NAME)
     if not settings.use_processes or options["backend"] not in ("auto", "loky"):
-        return None
+        return 0
     if why_no_processes() is not None:
-        return None
-    count = how_many(files, machine, settings.ceiling, options["early_workers"])
-    return early_processes.start(prepare, count)
+        return 0
+    return how_many(files, machine, settings.ceiling, options["early_workers"])
+
+
+@hookimpl
+def optimizer_choose_executor(
+    files: Sequence[SimulationFile], machine: Machine, settings: Settings
+) -> ExecutorChoice:
+    name, reason = _chosen(settings, settings.plugin(NAME))
+    return ExecutorChoice(
+        name,
+        reason,
+        keeps_time_limit=name in ("loky", "hybrid") and ProcessExecutor.keeps_time_limit,
+        ready_workers=_early_workers(files, machine, settings),
+    )
 
 
 @hookimpl

@@ -16,6 +16,7 @@ from typing import Any
 from digitalmodel_optimizer.plugin import (
     AUTO,
     Allocation,
+    Expected,
     Group,
     Machine,
     Measured,
@@ -24,6 +25,7 @@ from digitalmodel_optimizer.plugin import (
 )
 from digitalmodel_optimizer.plugin.estimates import predict_s
 from digitalmodel_optimizer_plugins.size_classes import class_index, class_label, parse_table
+from digitalmodel_optimizer_plugins.thread_allocation.expected import basis, in_flight_mb
 from digitalmodel_optimizer_plugins.thread_allocation.makespan import begins_s_of, makespan_s
 
 ASSUMED_MEMORY_FACTOR = 2.5
@@ -94,6 +96,11 @@ def allocate(
         memory_budget_mb=max(0.0, budget_mb - (worker_mb * most if most > 1 else 0.0)),
         max_workers=most,
         worker_start_s=options["worker_start_s"] if settings.use_processes else 0.0,
+        expected=Expected(
+            seconds=work.expected_s(workers),
+            memory_mb=in_flight_mb(files, most, factor, worker_mb),
+            basis=basis(measured, options["assumed_mb_per_s"]),
+        ),
     )
 
 
@@ -202,12 +209,13 @@ class _Work:
         self._start_s: float = options["worker_start_s"]
         if measured.files:
             self._costs_s = [predict_s(measured, (file,)) for file in files]
+            self._doubtful_s = self._costs_s
         else:
             self._costs_s = [file.size_mb / options["assumed_mb_per_s"] for file in files]
-        self._said_s = sum(self._costs_s)
-        if not measured.files:
-            self._costs_s = [DOUBT * cost_s for cost_s in self._costs_s]
-        self._total_s = sum(self._costs_s)
+            self._doubtful_s = [DOUBT * cost_s for cost_s in self._costs_s]
+
+    def expected_s(self, workers: int) -> float:
+        return self._elapsed_s(workers, self._costs_s)
 
     def start_limit(self, allowed: int) -> list[Limit]:
         """The worker count that ends soonest; nothing when ``allowed`` is it."""
@@ -215,7 +223,7 @@ class _Work:
         if best >= allowed:
             return []
         source = "measured" if self._measured.files else "assumed from the size"
-        words = f"{self._said_s:.1f} s of work ({source}) would not end sooner with more"
+        words = f"{sum(self._costs_s):.1f} s of work ({source}) would not end sooner with more"
         if self._processes:
             return [Limit(best, f"{words}, at {self._start_s:.1f} s per start", "start cost")]
         if self._measured.files:
@@ -229,13 +237,16 @@ class _Work:
         Those that are ready cost no start, so that fewer would save nothing.
         """
         least = max(1, min(allowed, self._measured.ready_workers))
-        times_s = {workers: self._elapsed_s(workers) for workers in range(least, allowed + 1)}
+        times_s = {
+            workers: self._elapsed_s(workers, self._doubtful_s)
+            for workers in range(least, allowed + 1)
+        }
         # One too few costs more than one too many: no fewer for the sake of what is only assumed.
         share = WORTHWHILE if self._measured.files else 0.0
         good_s = min(times_s.values(), default=0.0) * (1 + share)
         return next((n for n, time_s in times_s.items() if time_s <= good_s), 1)
 
-    def _elapsed_s(self, workers: int) -> float:
+    def _elapsed_s(self, workers: int, costs_s: Sequence[float]) -> float:
         """Processes start at the same time, each a little slower for the others. Threads start at
         once, but what is not native time they do in turn.
         """
@@ -243,11 +254,12 @@ class _Work:
             measured = self._measured
             ready, starting = measured.ready_workers, measured.starting_workers
             begins_s = begins_s_of(workers, ready, starting, self._start_s, self._cpus)
-            return makespan_s(self._costs_s, begins_s)
+            return makespan_s(costs_s, begins_s)
+        total_s = sum(costs_s)
         if workers == 1:
-            return self._total_s
+            return total_s
         python_share = 1 - self._measured.native_share if self._measured.files else 0.0
-        return max(makespan_s(self._costs_s, [0.0] * workers), self._total_s * python_share)
+        return max(makespan_s(costs_s, [0.0] * workers), total_s * python_share)
 
 
 def _reason(workers: int, most: int, native: int, decisive: Limit, limits: Sequence[Limit]) -> str:

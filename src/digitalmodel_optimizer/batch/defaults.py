@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from digitalmodel_optimizer.plugin import (
     Allocation,
     Executor,
+    ExecutorChoice,
     Group,
     Machine,
     ProcessFile,
@@ -34,3 +35,7 @@ class CoreDefaults:
     @hookimpl(trylast=True)
     def optimizer_executor(self, process_file: ProcessFile) -> Executor:
         return SerialExecutor(process_file)
+
+    @hookimpl(trylast=True)
+    def optimizer_choose_executor(self) -> ExecutorChoice:
+        return ExecutorChoice(SerialExecutor.name, "no plugin supplies another one")

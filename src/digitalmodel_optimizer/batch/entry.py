@@ -32,6 +32,7 @@ from digitalmodel_optimizer.batch.worker import (
 from digitalmodel_optimizer.config.places import with_lines
 from digitalmodel_optimizer.file.unit import BatchFiles
 from digitalmodel_optimizer.host.config import HostConfig
+from digitalmodel_optimizer.host.files import simulation_files
 from digitalmodel_optimizer.host.layouts import host_version
 from digitalmodel_optimizer.host.modules import Host, selected_library
 from digitalmodel_optimizer.host.own_pool import would_use_pool
@@ -55,20 +56,6 @@ from digitalmodel_optimizer.tables.save import save_merged, save_partial
 # The seams are the process's, not a thread's: the batch that ends first would take them away from
 # the other one.
 _one_at_a_time = threading.RLock()
-
-
-def simulation_files(cfg: Any) -> tuple[tuple[Any, ...], tuple[SimulationFile, ...]]:
-    """The engine's own file names, and the same as plain data with sizes; 0 where missing."""
-    names = tuple(HostConfig(cfg).files)
-    files = []
-    for index, name in enumerate(names):
-        path = os.path.splitext(os.fspath(name))[0] + ".sim"  # as the engine reads it
-        try:
-            size = os.stat(path).st_size
-        except OSError:
-            size = 0
-        files.append(SimulationFile(index, path, size))
-    return names, tuple(files)
 
 
 def run_post_process(
@@ -127,6 +114,22 @@ class _Prepared:
 
 
 def _prepare(host: Host, engine: Any, cfg: Any, manager: Manager, settings: Settings) -> _Prepared:
+    batch, names, apart = describe_batch(host, engine, cfg, manager, settings)
+    staging = Staging(batch.results_folder, batch.identifier, settings.source)
+    shared = BatchFiles(
+        names, HostConfig(cfg).basename, _original(cfg), staging.folder, batch.results_folder
+    )
+    return _Prepared(batch, staging, shared, apart)
+
+
+def describe_batch(
+    host: Host, engine: Any, cfg: Any, manager: Manager, settings: Settings
+) -> tuple[Batch, tuple[Any, ...], bool]:
+    """The batch, the engine's own file names, and whether the engine would use its own pool.
+
+    :raises SettingsError: there are no files, or a table's settings cannot be used.
+    :raises OutputError: an output would overwrite an input.
+    """
     refuse_no_files(cfg)
     refuse_unusable_settings(cfg)
     names, files = simulation_files(cfg)
@@ -137,10 +140,7 @@ def _prepare(host: Host, engine: Any, cfg: Any, manager: Manager, settings: Sett
     parts = [*config.for_results(), apart, _spelling(names)]
     conditions = conditions_of(manager, settings, folder, parts) if settings.cache else {}
     identifier = batch_identifier([*parts, folder, __version__, host_version()])
-    staging = Staging(folder, identifier, settings.source)
-    shared = BatchFiles(names, config.basename, _original(cfg), staging.folder, folder)
-    batch = Batch(identifier, files, folder, conditions=conditions)
-    return _Prepared(batch, staging, shared, apart)
+    return Batch(identifier, files, folder, conditions=conditions), names, apart
 
 
 def _run(prepared: _Prepared, worker: Worker, engine: Any, cfg: Any, clock: _Clock) -> BatchReport:

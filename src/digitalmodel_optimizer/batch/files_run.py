@@ -16,6 +16,7 @@ from digitalmodel_optimizer.batch.scheduler import Scheduler
 from digitalmodel_optimizer.batch.tracker import Tracker
 from digitalmodel_optimizer.plugin import (
     Executor,
+    ExecutorChoice,
     FileResult,
     FileTask,
     OptimizerError,
@@ -119,7 +120,7 @@ class FilesRun:
         )
         self._scheduler.plan(schedule)
         self._add([*schedule.order[:1], *checks, *schedule.order[1:]])
-        if self._is_calibrated(files):
+        if is_calibrated(files):
             ready = self.executor.ready_workers
             self._scheduler.set_limit(max(1, min(ready, schedule.workers)))
             share = min(MAX_WAIT_SHARE, WORTH_STARTS * max(1, ready) / len(files))
@@ -179,11 +180,6 @@ class FilesRun:
             self.schedule = _as_planned_last(first, schedule)
         self.executor.resize(self._scheduler.limit)
 
-    @staticmethod
-    def _is_calibrated(files: Sequence[SimulationFile]) -> bool:
-        """Whether the number of workers waits for what the first file tells."""
-        return len(files) > 1 and files[0].size_mb <= CALIBRATED_FILE_MB
-
     def _supply_executor(self, schedule: Schedule) -> Executor:
         executor = self.manager.ask(
             "optimizer_executor",
@@ -194,17 +190,31 @@ class FilesRun:
         )
         if not isinstance(executor, Executor):
             raise self.manager.invalid_return("optimizer_executor", executor, "an Executor")
-        if self.settings.timeout_per_file_s is not None and not executor.keeps_time_limit:
+        try:
+            refuse_time_limit(self.settings, executor)
+        except SettingsError:
             executor.close(kill=True)
-            fault = (
-                f"orcaflex.parallel.timeout_per_file cannot be kept: the backend {executor.name} "
-                "cannot stop a file that takes too long; use worker processes (backend auto, loky "
-                "or hybrid), or remove the time limit"
-            )
-            raise SettingsError([fault], self.settings.source)
+            raise
         why = f": {executor.reason}" if executor.reason else ""
         self._caller.decide(f"backend {executor.name}{why}")
         return executor
+
+
+def is_calibrated(files: Sequence[SimulationFile]) -> bool:
+    """Whether the number of workers waits for what the first file tells."""
+    return len(files) > 1 and files[0].size_mb <= CALIBRATED_FILE_MB
+
+
+def refuse_time_limit(settings: Settings, executor: Executor | ExecutorChoice) -> None:
+    """Raise :class:`SettingsError` for a time limit per file that ``executor`` cannot keep."""
+    if settings.timeout_per_file_s is None or executor.keeps_time_limit:
+        return
+    fault = (
+        f"orcaflex.parallel.timeout_per_file cannot be kept: the backend {executor.name} "
+        "cannot stop a file that takes too long; use worker processes (backend auto, loky "
+        "or hybrid), or remove the time limit"
+    )
+    raise SettingsError([fault], settings.source)
 
 
 def _as_planned_last(first: Schedule, last: Schedule) -> Schedule:

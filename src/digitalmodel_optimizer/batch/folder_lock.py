@@ -8,6 +8,7 @@ number says. The note is for people only.
 from __future__ import annotations
 
 import contextlib
+import errno
 import getpass
 import json
 import os
@@ -82,6 +83,20 @@ class FolderLock:
                 os.unlink(self._marker)
         return False
 
+    def is_held(self) -> bool:
+        """Whether a run has the lock now; looks, and writes nothing."""
+        try:
+            descriptor = open_own(self._path)
+        except OSError:
+            return False
+        try:
+            free = _is_free(descriptor)
+        finally:
+            os.close(descriptor)
+        return not free or (
+            os.path.lexists(self._marker) and not _is_left_over(_json(self._marker))
+        )
+
     def write_note(self, source: str | None) -> None:
         """Say who holds the lock, since when, and for which file of the user's.
 
@@ -152,6 +167,28 @@ def _take(lock: Any) -> bool:
         lock.acquire()
     except filelock.Timeout:
         return False
+    return True
+
+
+def _is_free(descriptor: int) -> bool:
+    """Whether the lock on an open file can be had, by having it for a moment.
+
+    The lock is that of :func:`_file_lock`, which would open the file for writing.
+    """
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+            msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:  # Windows says so; elsewhere a file system without locks
+        return error.errno not in (errno.EACCES, errno.EDEADLK)
     return True
 
 

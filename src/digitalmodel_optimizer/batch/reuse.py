@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from digitalmodel_optimizer import __version__
+from digitalmodel_optimizer.batch.adoption import Adoption
+from digitalmodel_optimizer.batch.carried import CarriedState
 from digitalmodel_optimizer.batch.finished import finished_of, stamp
-from digitalmodel_optimizer.batch.staging import Staging
 from digitalmodel_optimizer.host.versions import host_versions
 from digitalmodel_optimizer.plugin import (
     Batch,
@@ -56,7 +58,7 @@ class Reuse:
         self,
         manager: Manager,
         settings: Settings,
-        staging: Staging,
+        adoption: Adoption,
         batch: Batch,
         files: Sequence[SimulationFile],
     ) -> None:
@@ -82,7 +84,7 @@ class Reuse:
             if finished is None or finished.result.file.path != file.path:
                 self.reasons[file.index] = UNREADABLE
                 continue
-            result = staging.adopt(finished, file)
+            result = adoption.adopt(finished, file)
             if result is None:
                 self.reasons[file.index] = OUTPUT_GONE
                 continue
@@ -108,3 +110,43 @@ class Reuse:
         taken = [f"{count(number, 'file')} unchanged, taken from the cache"] if number else []
         read = [f"{count(number, 'file')} read: {why}" for why, number in self.counted().items()]
         return [*taken, *read]
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """Results of earlier runs that a batch begins with, by index, and those of them that were kept.
+
+    ``again``: files whose results would have held, had they started from what the files before
+    them leave.
+    """
+
+    results: Mapping[int, FileResult]
+    reuse: Reuse
+    again: Sequence[SimulationFile]
+
+
+def take_up(
+    manager: Manager,
+    settings: Settings,
+    batch: Batch,
+    resumed: Mapping[int, FileResult],
+    adoption: Adoption,
+    carried: CarriedState,
+) -> Earlier:
+    """What an interrupted run has left (``resumed``), then what plugins have kept.
+
+    As far as it is certain by now what a file starts from; the others are looked at later.
+    """
+    results, reuse = dict(resumed), Reuse()
+    if settings.cache:
+        pending = [file for file in batch.files if file.index not in results]
+        reuse.find(manager, settings, adoption, batch, pending)
+        results.update(reuse.results)
+    for index in sorted(results):
+        carried.finished(results[index])
+    known = itertools.takewhile(lambda file: file.index in results, batch.files)
+    wrong = carried.mispredicted([results[file.index] for file in known])
+    again = reuse.refuse(wrong)
+    for file in wrong:
+        del results[file.index]
+    return Earlier(results, reuse, again)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from types import TracebackType
 
@@ -12,7 +12,7 @@ from digitalmodel_optimizer.batch.files_run import Caller, FilesRun
 from digitalmodel_optimizer.batch.loop import Surroundings
 from digitalmodel_optimizer.batch.machine import measure_machine, measure_memory_mb, tree_usage
 from digitalmodel_optimizer.batch.prewarmed import prewarmed
-from digitalmodel_optimizer.batch.reuse import Reuse
+from digitalmodel_optimizer.batch.reuse import Reuse, take_up
 from digitalmodel_optimizer.batch.sample_check import SampleCheck
 from digitalmodel_optimizer.batch.staging import Staging
 from digitalmodel_optimizer.batch.tracker import Tracker
@@ -137,36 +137,28 @@ class BatchRun:
     # -- which files -------------------------------------------------------------------------
 
     def _take_up_earlier_results(self) -> None:
-        """What an interrupted run has left, then what plugins have kept.
-
-        As far as it is certain by now what a file starts from; the others are looked at later.
-        """
-        resumed = self.staging.noted(self.batch.files)
-        self.outcome.results.update(resumed)
-        if self.settings.cache:
-            pending = self._pending()
-            self.reuse.find(self.manager, self.settings, self.staging, self.batch, pending)
-            self.outcome.results.update(self.reuse.results)
-        for result in self._by_index():
-            self.carried.finished(result)
-        self._mispredicted(self._contiguous())
+        found = take_up(
+            self.manager,
+            self.settings,
+            self.batch,
+            self.staging.noted(self.batch.files),
+            self.staging.adoption,
+            self.carried,
+        )
+        self.outcome.results.update(found.results)
+        self.reuse = found.reuse
+        self._say_again(found.again)
         for result in self._by_index():
             self._tracker.resumed(result)
         left = len(self._pending())
-        found = len(self.batch.files) - left - len(self.reuse.results)
-        self.batch = replace(self.batch, files_resumed=found, files_reused=len(self.reuse.results))
-        if found:
+        resumed = len(self.batch.files) - left - len(self.reuse.results)
+        reused = len(self.reuse.results)
+        self.batch = replace(self.batch, files_resumed=resumed, files_reused=reused)
+        if resumed:
             self.decisions.append(
-                f"{count(found, 'file')} already finished by an interrupted run, "
+                f"{count(resumed, 'file')} already finished by an interrupted run, "
                 f"{left} left to process"
             )
-
-    def _contiguous(self) -> Iterator[FileResult]:
-        """The results up to the first file that has none."""
-        for file in self.batch.files:
-            if file.index not in self.outcome.results:
-                return
-            yield self.outcome.results[file.index]
 
     def _refuse_names(self) -> None:
         for file in self._pending():
@@ -188,7 +180,7 @@ class BatchRun:
         try:
             checks = [] if self.check is None else [self.check.task]
             self._files.run(pending, prewarmed.take_workers(), checks)
-            while not self._files.stopping and (wrong := self._mispredicted(self._by_index())):
+            while not self._files.stopping and (wrong := self._mispredicted()):
                 self._files.run_again(wrong)
             if not self._files.stopping:
                 self._compare_sample()
@@ -255,17 +247,19 @@ class BatchRun:
     def _by_index(self) -> list[FileResult]:
         return [self.outcome.results[index] for index in sorted(self.outcome.results)]
 
-    def _mispredicted(self, results: Iterable[FileResult]) -> list[SimulationFile]:
+    def _mispredicted(self) -> list[SimulationFile]:
         """Files to run again, since they did not start from what the files before them left."""
-        wrong = self.carried.mispredicted(results)
-        again = self.reuse.refuse(wrong)
-        if again:
-            self.decisions.append(
-                f"{count(len(again), 'file')} processed again, with what the files before leave"
-            )
+        wrong = self.carried.mispredicted(self._by_index())
+        self._say_again(self.reuse.refuse(wrong))
         for file in wrong:
             del self.outcome.results[file.index]
         return wrong
+
+    def _say_again(self, files: Sequence[SimulationFile]) -> None:
+        if files:
+            self.decisions.append(
+                f"{count(len(files), 'file')} processed again, with what the files before leave"
+            )
 
     def _report(self) -> BatchReport:
         for file in self._pending():

@@ -12,11 +12,12 @@ import base64
 import contextlib
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
-from digitalmodel_optimizer.batch.finished import Finished, finished_of, record_of, stamp
+from digitalmodel_optimizer.batch.adoption import Adoption
+from digitalmodel_optimizer.batch.finished import Finished, record_of, stamp
 from digitalmodel_optimizer.batch.folder_lock import FolderLock
 from digitalmodel_optimizer.file.attempts import attempt_folder, attempted, path_key
 from digitalmodel_optimizer.plugin import (
@@ -49,10 +50,9 @@ class Staging:
 
     def __init__(self, results_folder: str, identifier: str, source: str | None = None) -> None:
         self.results_folder = results_folder
-        self.folder = os.path.join(results_folder, FOLDER_PREFIX + identifier)
+        self.folder = staging_folder(results_folder, identifier)
         self._source = None if source is None else os.path.abspath(source)
-        self._published: dict[str, int] = {}
-        self._finished: dict[int, Finished] = {}
+        self.adoption = Adoption(results_folder)
         self._journal: Journal | None = Journal(os.path.join(self.folder, JOURNAL_NAME))
         try:
             os.makedirs(results_folder, exist_ok=True)
@@ -60,10 +60,7 @@ class Staging:
             self._lock.write_note(self._source)
             self._left_over = self._empty_attempts()
         except OSError as error:
-            raise OutputError(
-                f"the results folder {results_folder} cannot be written to: {error.strerror}; "
-                "free it or choose another (file_management.output_directory)"
-            ) from error
+            raise OutputError(not_writable(results_folder, error.strerror)) from error
 
     def _enter(self) -> FolderLock:
         for left in reversed(range(_TRIES)):
@@ -76,11 +73,7 @@ class Staging:
                 if not left:
                     raise
                 continue
-            raise OutputError(
-                f"another run of this batch writes into {self.results_folder}: {lock.holder()}; "
-                "wait for it or end it, or choose another results folder "
-                "(file_management.output_directory)"
-            )
+            raise OutputError(in_use(self.results_folder, lock))
         raise AssertionError
 
     def _empty_attempts(self) -> frozenset[str]:
@@ -122,13 +115,13 @@ class Staging:
                     "rename the group or the file",
                 )
         for output in result.outputs:
-            if self._published.get(output.final, -1) > index:
+            if self.adoption.published.get(output.final, -1) > index:
                 continue
             try:
                 publish(output.staged, output.final)
             except OSError as error:
                 return _fault(error, output.final, not_replaced(output.final, error))
-            self._published[output.final] = index
+            self.adoption.published[output.final] = index
         return None
 
     def note(self, result: FileResult) -> FileError | None:
@@ -137,7 +130,7 @@ class Staging:
         :return: why nothing more can be written, if so.
         """
         stamps = tuple(stamp(output.final) for output in result.outputs)
-        self._finished[result.file.index] = Finished(result, stamps)
+        self.adoption.finished[result.file.index] = Finished(result, stamps)
         record = self.record(result)
         try:
             if record is not None and self._journal is not None:
@@ -152,8 +145,10 @@ class Staging:
     def record(self, result: FileResult) -> bytes | None:
         """The plain form of a result whose outputs are in place; None if it has none."""
         index = result.file.index
-        finished = self._finished.get(index)
-        if finished is None or any(self._published.get(o.final) != index for o in result.outputs):
+        finished = self.adoption.finished.get(index)
+        if finished is None or any(
+            self.adoption.published.get(o.final) != index for o in result.outputs
+        ):
             return None  # with another file's output in its place
         return record_of(finished)
 
@@ -165,44 +160,12 @@ class Staging:
     # -- what an earlier run has left --------------------------------------------------------
 
     def noted(self, files: Sequence[SimulationFile]) -> dict[int, FileResult]:
-        """Results that an interrupted run of this batch has left, for files that are unchanged.
-
-        So must their outputs be: another batch may have written to the same names meanwhile.
-        """
-        records = self._journal.records() if self._journal is not None else []
-        kept = {
-            finished.result.file.path: finished
-            for finished in map(finished_of, records)
-            if finished is not None
-        }
-        found: dict[int, FileResult] = {}
-        for file in files:
-            finished = kept.get(file.path)
-            if finished is not None and finished.input_holds():
-                result = self.adopt(finished, file)
-                if result is not None:
-                    found[file.index] = result
-        return found
-
-    def adopt(self, finished: Finished, file: SimulationFile) -> FileResult | None:
-        """Take over what was finished as the result of ``file``.
-
-        :return: the result; None if an output of it is not there as it was written.
-        """
-        outputs = finished.result.outputs
-        if not finished.outputs_hold() or any(
-            leaves(self.results_folder, item.final) for item in outputs
-        ):
-            return None
-        result = replace(finished.result, file=file)
-        self._finished[file.index] = replace(finished, result=result)
-        for item in outputs:  # of files that share a name the last one counts
-            self._published[item.final] = max(file.index, self._published.get(item.final, -1))
-        return result
+        """Results that an interrupted run of this batch has left; see :class:`.Adoption`."""
+        return self.adoption.noted(self._journal, files)
 
     def broken_off(self, files: Sequence[SimulationFile]) -> frozenset[int]:
         """Indices of files that an earlier run was processing when it ended without a word."""
-        return frozenset(file.index for file in files if path_key(file) in self._left_over)
+        return indices_of(files, self._left_over)
 
     # -- the end -----------------------------------------------------------------------------
 
@@ -248,6 +211,30 @@ class Staging:
         lock = FolderLock(folder)
         if lock.source() == self._source and lock.acquire():
             _remove_locked(folder, lock)
+
+
+def staging_folder(results_folder: str, identifier: str) -> str:
+    return os.path.join(results_folder, FOLDER_PREFIX + identifier)
+
+
+def indices_of(files: Sequence[SimulationFile], path_keys: Collection[str]) -> frozenset[int]:
+    return frozenset(file.index for file in files if path_key(file) in path_keys)
+
+
+def in_use(results_folder: str, lock: FolderLock) -> str:
+    """The sentence for a batch of which another run is under way."""
+    return (
+        f"another run of this batch writes into {results_folder}: {lock.holder()}; wait for it or "
+        "end it, or choose another results folder (file_management.output_directory)"
+    )
+
+
+def not_writable(results_folder: str, reason: str | None) -> str:
+    """The sentence for a results folder that takes no files."""
+    return (
+        f"the results folder {results_folder} cannot be written to: {reason}; free it or choose "
+        "another (file_management.output_directory)"
+    )
 
 
 def _fault(error: OSError, path: str, sentence: str = "") -> FileError:

@@ -11,9 +11,11 @@ from digitalmodel_optimizer.commands import (
     demo,
     doctor,
     migrate,
+    plan,
     plugins,
     run,
     validate,
+    watch,
 )
 
 app = typer.Typer(
@@ -42,13 +44,15 @@ def _options(
     pass
 
 
-_HOSTS_ARGUMENTS = {
+_HOST_COMMAND = {
     "allow_extra_args": True,
     "ignore_unknown_options": True,
     "allow_interspersed_args": False,  # from CONFIG on, everything is the host's, as it is
 }
-app.command("run", context_settings=_HOSTS_ARGUMENTS)(run.command)
-app.command("validate", context_settings=_HOSTS_ARGUMENTS)(validate.command)
+app.command("run", context_settings=_HOST_COMMAND)(run.command)
+app.command("plan", context_settings=_HOST_COMMAND)(plan.command)
+app.command("validate", context_settings=_HOST_COMMAND)(validate.command)
+app.command("watch", context_settings=_HOST_COMMAND)(watch.command)
 app.command("demo")(demo.command)
 app.command("plugins")(plugins.command)
 app.command("doctor")(doctor.command)

@@ -81,14 +81,14 @@ def _look_at(place: Path) -> tuple[Manager, Settings, str]:
     """The plugins with their settings, and the results folder."""
     from digitalmodel_optimizer.batch.loading import load_plugins
     from digitalmodel_optimizer.config.configuration import read_configuration
-    from digitalmodel_optimizer.startup.expected import expected_results_folder
+    from digitalmodel_optimizer.host.preview import results_folder
 
     if place.is_dir():
         manager, _, settings = load_plugins({})
         return manager, settings, str(place.resolve())
     configuration = read_configuration(place)
     manager, _, settings = load_plugins(configuration.merged)
-    return manager, settings, expected_results_folder(configuration)
+    return manager, settings, results_folder(configuration)
 
 
 def _as_dict(store: Store) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +20,9 @@ def command(
     config: Annotated[
         str, typer.Argument(metavar="CONFIG [HOST ARGUMENTS]...", help="The batch's YAML file.")
     ],
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Say what would be done, and do nothing; see plan.")
+    ] = False,
     verify_inputs: Annotated[
         bool,
         typer.Option(
@@ -40,6 +42,12 @@ def command(
     from digitalmodel_optimizer.plugin import OptimizerError
     from digitalmodel_optimizer.startup.no_start import missing_file
 
+    if verify_inputs:
+        os.environ[VERIFY_VARIABLE] = "1"
+    if plan:
+        from digitalmodel_optimizer.commands.plan import show_plan
+
+        show_plan(config, context.args, as_json=False)
     if not os.path.isfile(config):
         say(missing_file(Path(config)) or _no_such_file(config))
         raise typer.Exit(_USAGE_STATUS)
@@ -51,8 +59,6 @@ def command(
     if not _host_is_there():
         say("digitalmodel is not installed in this Python; pip install digitalmodel")
         raise typer.Exit(_USAGE_STATUS)
-    if verify_inputs:
-        os.environ[VERIFY_VARIABLE] = "1"
     try:
         run_host([config, *context.args])
     except KeyboardInterrupt:
@@ -65,8 +71,7 @@ def run_host(arguments: list[str]) -> None:
     from digitalmodel_optimizer.host.modules import run_engine
     from digitalmodel_optimizer.startup import activation, command_line
 
-    os.environ[watcher.RUN_VARIABLE] = str(os.getpid())
-    sys.argv = ["digitalmodel", *arguments]
+    command_line.be_host_command(arguments)
     if watcher.switched_off():
         say(f"{activation.OFF}: switched off by {watcher.ENVIRONMENT_VARIABLE}")
     elif command_line.command_line_enables():

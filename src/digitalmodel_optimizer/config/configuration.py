@@ -61,12 +61,13 @@ def look_up(cfg: Any, key: Key) -> Any:
     return cfg
 
 
-def read_configuration(path: Path, arguments: Sequence[str] = ()) -> Configuration:
-    """Read the user's file ``path`` and all that the host merges with it.
+def read_configuration(typed: Path | str, arguments: Sequence[str] = ()) -> Configuration:
+    """Read the user's file and all that the host merges with it.
 
-    :param arguments: what stands behind the file on the host's command line.
+    :param typed: the file as it stands on the host's command line, ``arguments`` what follows it.
     :raises OptimizerError: a file, or an argument, cannot be read.
     """
+    path = Path(typed)
     text = read_yaml(path)
     own = text.content
     meta = own.get("meta")
@@ -75,7 +76,7 @@ def read_configuration(path: Path, arguments: Sequence[str] = ()) -> Configurati
     if isinstance(own.get("default_yaml"), str):
         text = read_yaml(path, Path(own["default_yaml"]))
     texts = (text,) if base is None else (read_yaml(base), text)
-    noted = {"Analysis": {"CustomInputFile": str(path)}}
+    noted = {"Analysis": {"CustomInputFile": str(typed)}}
     merged: dict[Any, Any] = {}
     for over in (*(text.content for text in texts), given_by(arguments), noted):
         merged = merge(merged, over)

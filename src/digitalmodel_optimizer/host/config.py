@@ -69,10 +69,15 @@ class HostConfig:
     """The host's ``cfg``, by what its entries mean.
 
     ``files`` lists the simulation files in the host's order, as texts or paths; ``records`` is
-    what the host writes down of them while it works.
+    what the host writes down of them while it works. Paths that are not absolute are relative to
+    ``root``.
     """
 
+    root = _Entry("Analysis", "analysis_root_folder")
     files = _Entry(*INPUT_FILES)
+    input_files = _Entry("file_management", "input_files")
+    input_directory = _Entry("file_management", "input_directory")
+    file_names = _Entry("file_management", "filename")
     result_folder = _Entry("Analysis", "result_folder")
     basename = _Entry("meta", "basename")
 
@@ -129,6 +134,40 @@ class HostConfig:
     def linked_stem(self) -> Any:
         """With what the host begins the names of tables of linked statistics."""
         return self.cfg["Analysis"].get("file_name_for_overwrite", self.summary_stem)
+
+    @property
+    def lists_files(self) -> bool:
+        """Whether the host lists the files of a folder; otherwise they are named one by one."""
+        return bool((self.cfg.get("file_management") or {}).get("flag"))
+
+    @property
+    def output_directory(self) -> Any:
+        """Where results go, as the user says; None for the host's own choice."""
+        return (self.cfg.get("file_management") or {}).get("output_directory")
+
+    @property
+    def label(self) -> Any:
+        """What the user adds to the names of outputs; None for nothing."""
+        return (self.cfg.get("meta") or {}).get("label")
+
+    @property
+    def overwrites_outputs(self) -> bool:
+        """Whether outputs have the same names in every run, not the time in them."""
+        return self.cfg["default"]["config"]["overwrite"]["output"] is True
+
+    def note_names(self, root: str, results: str, name: str, fixed_name: str) -> None:
+        """Write down folders and names of outputs, as the host does before anything else."""
+        self.cfg["Analysis"].update(
+            analysis_root_folder=root,
+            result_folder=results,
+            file_name=name,
+            file_name_for_overwrite=fixed_name,
+        )
+
+    def own_outputs(self) -> Iterator[str]:
+        """What the host itself writes in every run: its log and the final configuration."""
+        yield os.path.join(self.root, "logs", f"{self.summary_stem}.log")
+        yield os.path.join(self.root, "results", f"{self.summary_stem}.yml")
 
     @contextlib.contextmanager
     def without_files(self) -> Iterator[None]:
@@ -214,25 +253,34 @@ class HostConfig:
                         yield (section, "groups", number, "Label"), group["Label"]
 
     def unreadable_statistics(self) -> tuple[Path, Exception | None]:
-        """(path, error) that the host would meet when it looks which statistics a summary has."""
+        """(path, error) that the host would meet when it looks which statistics a summary has.
+
+        Not every version looks: what is not there at all is left to the host.
+        """
         path = (*SUMMARY_PART, "statistics")
-        try:
-            if self.is_wanted(SUMMARY_PART[-1]) and self._groups(_SUMMARY):
-                statistics = self.cfg["orcaflex"]["postprocess"]["summary"]["statistics"]
+        written = self.is_wanted(SUMMARY_PART[-1]) and self._groups(_SUMMARY)
+        if written and "statistics" in self.get(SUMMARY_PART):
+            statistics = self.get(path)
+            try:
                 any(statistics[name] for name in _STATISTICS)  # it asks no further, either
-        except Exception as error:
-            return path, error
+            except Exception as error:
+                return path, error
         return path, None
 
     def expected_outputs(self, folder: str, stems: Sequence[str]) -> Iterator[str]:
-        """Every name that the host may write to, as far as the configuration tells."""
+        """Every table that the host may write, as far as the configuration tells.
+
+        Those of the batch first, then those of each file, by the ``stems`` of their names.
+        """
         names_of = {
-            _SERIES: stems,
-            _SUMMARY: [self.summary_stem],
-            _LINKED: [self.linked_stem],
+            _SUMMARY: ("summary", [self.summary_stem]),
+            _LINKED: ("linked_statistics", [self.linked_stem]),
+            _SERIES: ("time_series", stems),
         }
-        for section, names in names_of.items():
-            for group in self._groups(section):
+        for section, (part, names) in names_of.items():
+            if section == _SERIES and not self.begins_series_records():
+                continue
+            for group in self._groups(section) if self.is_wanted(part) else ():
                 for name in names:
                     yield os.path.join(folder, f"{name}_{group.get('Label')}.csv")
 

@@ -28,7 +28,8 @@ class Layout:
     its error (``file_function``), a method that writes down which file failed
     (``failure_method``), a function of ``opp`` that decides on a pool of processes
     (``pool_decision``), a class of ``opp`` that prints how far the loop is (``display``). No
-    setting keeps the display quiet. A name that a version lacks is passed over.
+    setting keeps the display quiet. ``master_data`` is the method that lays what columns have in
+    common below them, before the loop. A name that a version lacks is passed over.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Layout:
     failure_method: str = "_handle_process_error"
     pool_decision: str = "should_use_parallel"
     display: str = "OutputController"
+    master_data: str = "get_cfg_with_master_data"
     global_switches: tuple[str, ...] = ("PandasChainedAssignent",)
     packages: tuple[str, ...] = ("digitalmodel", "assetutilities")
     loud: tuple[str, ...] = ()

@@ -22,6 +22,8 @@ from importlib.util import resolve_name
 from types import CodeType, ModuleType
 from typing import Any, NamedTuple
 
+from digitalmodel_optimizer.watcher import imports_everything
+
 
 def defer_imports(packages: Collection[str], loud: Collection[str] = ()) -> None:
     """Defer imports in those modules of ``packages`` that are imported from now on.
@@ -29,7 +31,8 @@ def defer_imports(packages: Collection[str], loud: Collection[str] = ()) -> None
     :param packages: names of top-level packages.
     :param loud: full names of modules that are imported as soon as a statement names them.
     """
-    if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
+    deferred = any(isinstance(finder, _Finder) for finder in sys.meta_path)
+    if not deferred and not imports_everything():
         sys.meta_path.insert(0, _Finder(packages, _Named(loud)))
 
 

@@ -77,6 +77,18 @@ class Measured:
 
 
 @dataclass(frozen=True)
+class Expected:
+    """What a batch is expected to cost: time of its files, memory of all workers at the peak.
+
+    ``basis`` says in words what the numbers rest on, and what is not in them.
+    """
+
+    seconds: float
+    memory_mb: float
+    basis: str
+
+
+@dataclass(frozen=True)
 class Allocation:
     """How many workers a group gets, native threads for each of their models, and why.
 
@@ -85,7 +97,8 @@ class Allocation:
     budget. ``native_threads`` 0 leaves a model's thread count as OrcaFlex has it. The batch begins
     with ``workers``; up to ``max_workers`` may run at a time if a plugin's ``optimizer_adjust``
     raises them (0: no more than ``workers``). ``worker_start_s``: what the allocation expects a
-    new worker to need before its first file.
+    new worker to need before its first file. ``expected``: what all files still to be processed
+    will cost, for those who ask before the run; None where nobody can tell.
     """
 
     workers: int
@@ -95,6 +108,7 @@ class Allocation:
     memory_budget_mb: float | None = None
     max_workers: int = 0
     worker_start_s: float = 0.5
+    expected: Expected | None = None
 
 
 @dataclass(frozen=True)
@@ -153,6 +167,19 @@ class Schedule:
     @property
     def worker_start_s(self) -> float:
         return max((item.allocation.worker_start_s for item in self.assignments), default=0.0)
+
+
+@dataclass(frozen=True)
+class ExecutorChoice:
+    """What a plugin would supply as the executor of a batch; see its attributes of the same names.
+
+    ``ready_workers``: worker processes that it would start beside the host's own imports.
+    """
+
+    name: str
+    reason: str
+    keeps_time_limit: bool = False
+    ready_workers: int = 0
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         Adjustment,
         Allocation,
         Batch,
+        ExecutorChoice,
         FileTask,
         Group,
         Machine,
@@ -72,7 +73,8 @@ def optimizer_options() -> PluginOptions:  # type: ignore[empty-body]
 def optimizer_configure(settings: Settings) -> None:
     """Take the run's settings: the one place where they can be refused, before any file is opened.
 
-    Called: once per batch, in the parent only; every plugin.
+    Called: once per batch, in the parent only; every plugin. Also before a plan, which runs no
+    batch.
     ``settings``: validated against every plugin's options; own ones by ``settings.plugin(name)``.
     Errors: raise :class:`SettingsError` for options that do not go together.
     Returns: nothing. Wrappers make no sense here.
@@ -139,7 +141,7 @@ def optimizer_reuse_results(
     """Supply results that were kept, of files that need not be processed again.
 
     Called: in the parent, once per batch, before ``optimizer_batch_started``; only where results
-    are kept (``settings.cache``). firstresult.
+    are kept (``settings.cache``). firstresult. Also for a plan, which runs no batch: write nothing.
     ``files``: those still to be processed, in the host's order. ``batch.conditions``: what their
     results depend on besides the files.
     Returns: a :class:`KeptResults`, or None. Whoever supplies a record answers for it that the
@@ -233,6 +235,21 @@ def optimizer_executor(
     Returns: an :class:`Executor`, or None.
     Example: ``return MyExecutor(process_file, schedule.max_workers)``
     Added in 0.2, in place of ``optimizer_execute``.
+    """
+
+
+@hookspec(firstresult=True)
+def optimizer_choose_executor(
+    files: Sequence[SimulationFile], machine: Machine, settings: Settings
+) -> ExecutorChoice | None:
+    """Say which executor ``optimizer_executor`` would supply, and start nothing.
+
+    Called: in the parent, by ``digitalmodel-optimizer plan``, which runs no batch. firstresult.
+    ``files``: those still to be processed, in the host's order.
+    Returns: an :class:`ExecutorChoice`, or None to leave it to the next plugin. Where a plugin
+    implements ``optimizer_executor`` and not this, the plan says that it cannot know.
+    Example: ``return ExecutorChoice("cluster", "16 nodes are free", keeps_time_limit=True)``
+    Added in 0.2.
     """
 
 

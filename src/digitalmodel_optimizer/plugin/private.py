@@ -33,10 +33,15 @@ def make_private(folder: str) -> None:
         os.mkdir(folder, 0o700)
     fault = why_not_private(folder)
     if fault is not None:
-        raise OutputError(
-            f"{folder}, where unfinished outputs are kept, {fault}; if no such batch is running, "
-            "remove it, or choose another results folder (file_management.output_directory)"
-        )
+        raise OutputError(not_ours(folder, fault))
+
+
+def not_ours(folder: str, fault: str) -> str:
+    """The sentence for something else in the place of ``folder``."""
+    return (
+        f"{folder}, where unfinished outputs are kept, {fault}; if no such batch is running, "
+        "remove it, or choose another results folder (file_management.output_directory)"
+    )
 
 
 def why_not_private(folder: str) -> str | None:
@@ -45,7 +50,7 @@ def why_not_private(folder: str) -> str | None:
     :raises OSError: there is nothing.
     """
     status = os.lstat(folder)
-    if not stat.S_ISDIR(status.st_mode) or _is_junction(folder):
+    if not is_real_folder(folder):
         return "is a link or a file, not a folder"
     if sys.platform == "win32":
         return None
@@ -59,6 +64,11 @@ def why_not_private(folder: str) -> str | None:
     if status.st_mode & ~fresh.st_mode & _WRITABLE_BY_OTHERS:
         return "can be written to by others"
     return None
+
+
+def is_real_folder(folder: str) -> bool:
+    """Whether ``folder`` is a folder itself, and no link to one."""
+    return stat.S_ISDIR(os.lstat(folder).st_mode) and not _is_junction(folder)
 
 
 def _is_junction(folder: str) -> bool:

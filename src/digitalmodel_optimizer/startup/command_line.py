@@ -11,7 +11,7 @@ import contextlib
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from digitalmodel_optimizer.config.configuration import (
@@ -32,6 +32,12 @@ _LONG_OPTION_WITH_VALUE = "--check-hash-based-pycs"
 def is_host_command() -> bool:
     """Whether this process is ``python -m digitalmodel`` (or does the same explicitly)."""
     return _is_explicit_run() or _arguments_of_the_host(sys.orig_argv) is not None
+
+
+def be_host_command(arguments: Sequence[str]) -> None:
+    """Make this process one that runs the host's command with ``arguments``."""
+    os.environ[RUN_VARIABLE] = str(os.getpid())
+    sys.argv = ["digitalmodel", *arguments]
 
 
 def host_arguments() -> list[str]:
@@ -77,7 +83,7 @@ def host_configuration() -> Configuration | None:
     arguments = host_arguments()
     with contextlib.suppress(OptimizerError):
         if arguments:
-            return read_configuration(Path(arguments[0]), arguments[1:])
+            return read_configuration(arguments[0], arguments[1:])
     return None
 
 

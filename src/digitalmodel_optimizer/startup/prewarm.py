@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import warnings
 from collections.abc import Sequence
+from typing import Any
 
 from digitalmodel_optimizer.batch.loading import load_plugins
 from digitalmodel_optimizer.batch.machine import measure_machine
@@ -13,14 +14,16 @@ from digitalmodel_optimizer.batch.worker import PrepareWorker
 from digitalmodel_optimizer.config.configuration import Configuration
 from digitalmodel_optimizer.config.enabling import BLOCK
 from digitalmodel_optimizer.config.settings import switched_off
+from digitalmodel_optimizer.host.config import HostConfig
+from digitalmodel_optimizer.host.files import simulation_files
 from digitalmodel_optimizer.host.layouts import Layout
+from digitalmodel_optimizer.host.preview import preview
 from digitalmodel_optimizer.plugin import SimulationFile
 from digitalmodel_optimizer.plugin.manager import (
     PluginReference,
     blocked_by_environment,
     installed_plugins,
 )
-from digitalmodel_optimizer.startup.expected import expected_files, expected_results_folder
 
 
 def prewarm(layout: Layout, configuration: Configuration) -> None:
@@ -37,9 +40,10 @@ def prewarm(layout: Layout, configuration: Configuration) -> None:
             if reference.name not in off:
                 with contextlib.suppress(Exception):
                     reference.load()
-        files = expected_files(configuration)
+        expected = preview(configuration)
+        _, files = simulation_files(expected)
         if files:
-            _start_workers(layout, prewarmed.plugins, configuration, files)
+            _start_workers(layout, prewarmed.plugins, expected, files)
             # Its result is kept for the check of the file's keys. That many new objects beside all
             # that the host has imported would set off Python's collector for 0.1 s.
             configuration.origin(BLOCK)
@@ -48,15 +52,13 @@ def prewarm(layout: Layout, configuration: Configuration) -> None:
 def _start_workers(
     layout: Layout,
     plugins: list[PluginReference],
-    configuration: Configuration,
+    cfg: Any,
     files: Sequence[SimulationFile],
 ) -> None:
-    manager, _, settings = load_plugins(configuration.merged, plugins)
+    manager, _, settings = load_plugins(cfg, plugins)
     if settings.cache:
         changed = manager.hook.optimizer_expect_files(
-            files=files,
-            results_folder=expected_results_folder(configuration),
-            settings=settings,
+            files=files, results_folder=str(HostConfig(cfg).result_folder), settings=settings
         )
         files = files if changed is None else changed
     if not files:

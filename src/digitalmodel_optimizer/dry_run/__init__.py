@@ -1,0 +1,1 @@
+"""A batch before it runs: which files, what is decided, what would be written, what would fail."""
