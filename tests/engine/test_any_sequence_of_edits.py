@@ -10,10 +10,11 @@ import dataclasses
 import itertools
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from batches import (
     ALL_STATISTICS,
@@ -30,6 +31,10 @@ from host_process import Files, HostProcess, read_tree, temporary_folder, withou
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
+from digitalmodel_optimizer.batch.finished import finished_of, record_of
+from digitalmodel_optimizer.tables.codec import decode, encode
+from digitalmodel_optimizer.tables.payload import EngineOutput
+from digitalmodel_optimizer.tables.row_tables import OneRow
 from digitalmodel_optimizer_plugins.result_cache.store import (
     FOLDER_NAME,
     JOURNAL_NAME,
@@ -227,38 +232,37 @@ class Study:
             content = self.journal.read_bytes()
             self.journal.write_bytes(content[: len(content) * (place % 10) // 10])
 
-    def age_versions(self, place: int, _: int) -> None:
+    def kept_entries(self) -> tuple[dict[str, Mapping[str, str]], list[Entry]]:
+        """What is kept, and what it depends on; nothing where others' journal stands."""
+        if self.journal.parent.is_symlink() or not self.journal.is_file():
+            return {}, []
+        content = Store(str(self.journal.parent)).load()
+        return content.conditions, [wrong(entry) for entry in content.entries.values()]
+
+    def age_versions(self, *_: int) -> None:
         """As if another OrcaFlex had computed everything: other numbers, nothing else."""
-        if not self.journal.is_file():
-            return
-        store = Store(str(self.journal.parent))
-        content = store.load()
-        entries = list(content.entries.values())
+        conditions, entries = self.kept_entries()
         if not entries:
             return
-        wrong = entries[place % len(entries)].record
         self.journal.unlink()
-        for id_, conditions in content.conditions.items():
-            older = {**conditions, "OrcaFlex": "10.0"}
+        for id_, known in conditions.items():
+            older = {**known, "OrcaFlex": "10.0"}
             mine = [
-                dataclasses.replace(entry, conditions=digest_of(older), record=wrong)
+                dataclasses.replace(entry, conditions=digest_of(older))
                 for entry in entries
                 if entry.conditions == id_
             ]
-            store.add(mine, older, {})
+            Store(str(self.journal.parent)).add(mine, older, {})
 
     def plant_link(self, place: int, _: int) -> None:
         """A journal of others, in the place of ours, that says what is wrong."""
-        if not self.journal.is_file():
+        conditions, entries = self.kept_entries()
+        if not entries:
             return
-        store = Store(str(self.journal.parent))
-        content = store.load()
-        entries = list(content.entries.values())
         others = self.root / f"others_{next(self.seeds)}"
-        planted = Store(str(others))
-        for id_, conditions in content.conditions.items():
-            wrong = [_with_record_of(e, entries[place % len(entries)]) for e in entries]
-            planted.add([e for e in wrong if e.conditions == id_], conditions, {})
+        for id_, known in conditions.items():
+            mine = [entry for entry in entries if entry.conditions == id_]
+            Store(str(others)).add(mine, known, {})
         if place % 2:
             shutil.rmtree(self.journal.parent)
             self.journal.parent.symlink_to(others)
@@ -277,8 +281,21 @@ class Study:
         pass
 
 
-def _with_record_of(entry: Entry, other: Entry) -> Entry:
-    return dataclasses.replace(entry, record=other.record)
+def wrong(entry: Entry) -> Entry:
+    """The same with other numbers in the summaries."""
+    finished = finished_of(entry.record)
+    assert finished is not None
+    output: EngineOutput = finished.result.payload
+    summary, *rest = decode(output.packed)
+    for label, row in (summary or {}).items():
+        if isinstance(row, OneRow):
+            added = tuple(np.float64(666.0) if isinstance(v, float) else v for v in row.added)
+            summary[label] = dataclasses.replace(row, added=added)
+    payload = dataclasses.replace(output, packed=encode([summary, *rest]))
+    result = dataclasses.replace(finished.result, payload=payload)
+    record = record_of(dataclasses.replace(finished, result=result))
+    assert record is not None
+    return dataclasses.replace(entry, record=record)
 
 
 EDITS: tuple[Callable[[Study, int, int], None], ...] = (
@@ -358,3 +375,14 @@ def test_any_sequence_of_edits(
         shutil.rmtree(root)
 
     run()
+
+
+def test_results_of_another_version_and_journals_of_others_are_not_believed(
+    plain_host: HostProcess, plugin_host: HostProcess, tmp_path: Path
+) -> None:
+    study = Study(tmp_path)
+    check_step(plain_host, plugin_host, study)
+    aged, linked = Study.age_versions, Study.plant_link
+    for edit, place in ((aged, 0), (linked, 0), (Study.drop, 0), (Study.nothing, 0), (linked, 1)):
+        edit(study, place, 0)
+        check_step(plain_host, plugin_host, study)
