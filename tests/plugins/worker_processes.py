@@ -22,11 +22,15 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 
 
 def workers_of(pid: int) -> list[psutil.Process]:
-    """All descendants but the resource trackers, which are there to outlive us."""
+    """All descendants but those that are there to outlive a test.
+
+    Resource trackers, and hosts that serve a whole session of tests.
+    """
     found = []
     for process in psutil.Process(pid).children(recursive=True):
         try:
-            if not any("resource_tracker" in word for word in process.cmdline()):
+            command = " ".join(process.cmdline())
+            if not any(name in command for name in ("resource_tracker", "host_runner.py")):
                 found.append(process)
         except psutil.Error:
             pass
