@@ -257,7 +257,9 @@ def test_an_empty_folder_is_told(tmp_path: Path) -> None:
     config = make(tmp_path, files=0)
     (tmp_path / "sim").mkdir()
     found = plan(config)
-    assert [code for code, _ in effects(found, "fails")] == ["no_files"]
+    ((code, message),) = effects(found, "refused")
+    assert code == "setting"
+    assert "holds no .sim file" in message
     assert found["outputs"] == found["outputs"][-2:], "only what the host itself writes"
 
 

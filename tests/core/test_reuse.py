@@ -73,7 +73,7 @@ def done(tmp_path: Path, staging: Staging) -> FileResult:
 def find(staging: Staging, answer: Any, *files: SimulationFile) -> Reuse:
     batch = Batch("abc", files, staging.results_folder)
     found = Reuse()
-    found.find(managed(answer), Settings(cache=True), staging, batch, files)
+    found.find(managed(answer), Settings(cache=True), staging.adoption, batch, files)
     return found
 
 

@@ -36,6 +36,9 @@ from digitalmodel_optimizer.plugin import (
 from digitalmodel_optimizer.plugin.manager import Manager
 from digitalmodel_optimizer_plugins import hybrid_executor
 
+_only_one = threading.Lock()
+"""What the threads of a process wait for."""
+
 
 class Poison:
     """A value that can be pickled and not unpickled."""
@@ -82,6 +85,13 @@ class Workload:
             child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
             Path(self.folder, f"child-{child.pid}").touch()
             time.sleep(600)
+        elif behaviour == "hold up":
+            with _only_one:
+                time.sleep(600)
+        elif behaviour == "wait":
+            time.sleep(0.2)  # until the other one has it
+            with _only_one:
+                pass
         elif behaviour == "half a result":
             _die_half_way_through_sending()
             payload = b"x" * 5_000_000

@@ -72,6 +72,17 @@ def test_a_hanging_file_is_stopped_with_its_children_and_the_rest_go_on(
     assert until(lambda: not psutil.pid_exists(child) or is_zombie(child), 10)
 
 
+def test_a_file_that_another_one_in_its_process_holds_up_is_tried_again_alone(
+    tmp_path: Path,
+) -> None:
+    workload = Workload(str(tmp_path), {0: "hold up", 1: "wait"})
+    options = {"backend": "hybrid", "processes": 1, "threads_inside": 2, "time_limit_s": 1.5}
+    results, _ = execute(workload, 2, 2, **options)
+    assert results[0].error.kind is ErrorKind.TIMEOUT
+    assert results[1].error is None
+    assert runs(tmp_path, 1) == 2
+
+
 @posix
 def test_a_worker_whose_child_lives_on_is_noticed(tmp_path: Path) -> None:
     """The child has the worker's end of every pipe, so that none of them ends."""

@@ -236,11 +236,16 @@ class ProcessExecutor(Executor):
         end_workers([worker], self._limits.stop_s)
 
     def _give_up(self, worker: WorkerProcess, now_s: float) -> None:
-        """A file, or a start, has taken too long."""
+        """A file, or a start, has taken too long.
+
+        Of several files in one process any may have held up the others: each is lost with it, and
+        shows by itself, in a process of its own, whether it takes too long.
+        """
         worker.kill()
         limit_s = self._limits.file_s
+        by_itself = len(worker.sent) == 1
         for number, sent in list(worker.sent.items()):
-            if now_s >= sent.deadline_s:
+            if by_itself and now_s >= sent.deadline_s:
                 del worker.sent[number]
                 message = (
                     f"it took longer than {limit_s:g} s, the time limit per file; its worker "
@@ -248,7 +253,7 @@ class ProcessExecutor(Executor):
                 )
                 self._finished.append(_lost(sent.task, ErrorKind.TIMEOUT, message, worker.pid))
         slow = f"took longer than {self._limits.start_s:g} s, the time limit for its start"
-        said = "was stopped, since another file in it took too long" if worker.ready else slow
+        said = "was stopped, since a file in it took too long" if worker.ready else slow
         self._lose(worker, ErrorKind.CRASHED, f"the worker process {said}")
 
     def _lose(self, worker: WorkerProcess, kind: ErrorKind, message: str) -> None:

@@ -115,6 +115,10 @@ class HostConfig:
         """The folder in which the host has looked for files; None if they are listed."""
         return self.get(("Analysis", "file_management_input_directory"))
 
+    @input_folder.setter
+    def input_folder(self, folder: Any) -> None:
+        self.cfg["Analysis"]["file_management_input_directory"] = folder
+
     @property
     def file_pattern(self) -> str:
         """Which names of simulation files the host takes; it may filter them further."""

@@ -41,6 +41,7 @@ def preview(configuration: Configuration) -> Any:
     try:
         _name_outputs(config)
         if config.lists_files:
+            config.input_folder = input_folder(config)
             config.input_files = _list_files(config)
         _ = config.files
         config.records = {}
