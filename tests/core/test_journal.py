@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from digitalmodel_optimizer.plugin.journal import Journal, framed, joined
@@ -31,6 +31,7 @@ def test_a_damaged_byte_costs_one_record_and_no_other(
     assert Journal(str(path)).records() == [r for n, r in enumerate(records) if n != hit]
 
 
+@example(records=[b"\xd1"], more=[b""], cut=1)  # the mark begins with what was cut off
 @given(records=RECORDS, more=RECORDS, cut=st.integers(1, 60))
 def test_what_is_added_behind_a_record_that_was_cut_off_is_found(
     path: Path, records: list[bytes], more: list[bytes], cut: int

@@ -1,9 +1,9 @@
 """Records, one after the other in one file that is only added to.
 
-A record is a mark, its length, its checksum, and its bytes. It counts if it is whole: what a run
-that was cut off has left, or what has been damaged since, is passed over, and the records behind it
-are found by their marks. So nothing that has been written is ever changed, and a process that adds
-needs to know nothing of what is there.
+A record is a mark, its length, its checksum, its bytes, and an end. It counts if it is whole: what
+a run that was cut off has left, or what has been damaged since, is passed over, and the records
+behind it are found by their marks. So nothing that has been written is ever changed, and a process
+that adds needs to know nothing of what is there.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from digitalmodel_optimizer.plugin.private import open_own
 _MARK = b"\xd1dmo"
 _LENGTHS = struct.Struct("<II")
 _CHECKSUM = struct.Struct("<I")
+_END = b"\n"  # no byte of the mark: what follows a record that was cut off cannot complete it
 _HEAD_BYTES = len(_MARK) + _LENGTHS.size + _CHECKSUM.size
 
 
@@ -63,7 +64,7 @@ def joined(records: Iterable[bytes]) -> bytes:
 def framed(record: bytes) -> bytes:
     """``record`` as it stands in a journal."""
     lengths = _LENGTHS.pack(len(record), zlib.crc32(record))
-    return b"".join((_MARK, lengths, _CHECKSUM.pack(zlib.crc32(lengths)), record))
+    return b"".join((_MARK, lengths, _CHECKSUM.pack(zlib.crc32(lengths)), record, _END))
 
 
 def _records(content: bytes) -> Iterator[bytes]:
@@ -72,7 +73,7 @@ def _records(content: bytes) -> Iterator[bytes]:
     while place >= 0:
         end = _end_of_record(view, place)
         if end is not None:
-            yield bytes(view[place + _HEAD_BYTES : end])
+            yield bytes(view[place + _HEAD_BYTES : end - len(_END)])
         place = content.find(_MARK, place + 1 if end is None else end)
 
 
@@ -86,5 +87,6 @@ def _end_of_record(view: memoryview, place: int) -> int | None:
     if _CHECKSUM.unpack(head[_LENGTHS.size :]) != (zlib.crc32(lengths),):
         return None
     length, checksum = _LENGTHS.unpack(lengths)
-    record = view[begin : begin + length]
-    return begin + length if len(record) == length and zlib.crc32(record) == checksum else None
+    end = begin + length
+    whole = view[end : end + len(_END)] == _END and zlib.crc32(view[begin:end]) == checksum
+    return end + len(_END) if whole else None
