@@ -14,6 +14,7 @@ from digitalmodel_optimizer.plugin import (
     Schedule,
     SimulationFile,
 )
+from digitalmodel_optimizer.report.report import group_as_dict
 
 SCHEMA = 1
 """Raised when a key goes or changes its meaning; new keys do not raise it."""
@@ -157,17 +158,5 @@ def _decisions(decisions: Decisions) -> dict[str, Any]:
         "workers": schedule.workers,
         "max_workers": schedule.max_workers,
         "provisional": decisions.provisional,
-        "groups": [
-            {
-                "label": item.group.label,
-                "files": len(item.group.files),
-                "size_mb": item.group.size_mb,
-                "workers": item.allocation.workers,
-                "native_threads": item.allocation.native_threads,
-                "reason": item.allocation.reason,
-                "memory_factor": item.allocation.memory_factor,
-                "memory_budget_mb": item.allocation.memory_budget_mb,
-            }
-            for item in schedule.assignments
-        ],
+        "groups": [group_as_dict(item) for item in schedule.assignments],
     }

@@ -125,13 +125,14 @@ class _Deferred:
     """What a deferred statement hands over; any attribute of it is one name of the statement."""
 
     def __init__(self, statement: _Statement, attribute: str | None = None) -> None:
-        vars_of(self).update(statement=statement, attribute=attribute)
+        _facts_of(self).update(statement=statement, attribute=attribute)
 
     def __getattribute__(self, name: str) -> _Deferred:
-        return _Deferred(vars_of(self)["statement"], name)
+        return _Deferred(_facts_of(self)["statement"], name)
 
 
-def vars_of(deferred: _Deferred) -> dict[str, Any]:
+def _facts_of(deferred: _Deferred) -> dict[str, Any]:
+    """Its statement and attribute, which cannot be had as attributes of it."""
     found: dict[str, Any] = object.__getattribute__(deferred, "__dict__")
     return found
 
@@ -184,7 +185,7 @@ class _Builtins(dict[str, Any]):
         return vars(builtins)[name]
 
     def defer(self, name: str, value: _Deferred) -> None:
-        plain = vars_of(value)["attribute"] is None  # several ``import a.b`` bind the same name
+        plain = _facts_of(value)["attribute"] is None  # several ``import a.b`` bind the same name
         before = self.deferred.get(name, ()) if plain else ()
         self.deferred[name] = (*before, value)
         self._scope.pop(name, None)
@@ -192,7 +193,7 @@ class _Builtins(dict[str, Any]):
     def load(self, name: str) -> Any:
         value = None
         for item in self.deferred.get(name, ()):
-            statement, attribute = vars_of(item)["statement"], vars_of(item)["attribute"]
+            statement, attribute = _facts_of(item)["statement"], _facts_of(item)["attribute"]
             if not statement.names:
                 self._named.import_all(statement.module.partition(".")[0])
             value = statement.run(attribute)

@@ -12,7 +12,7 @@ from numbers import Real
 from pathlib import Path, PurePath
 from typing import Any, TextIO
 
-from digitalmodel_optimizer.plugin import BatchReport, ErrorKind, FileResult
+from digitalmodel_optimizer.plugin import Assignment, BatchReport, ErrorKind, FileResult
 from digitalmodel_optimizer.report.console import (
     PLAIN_WIDTH,
     is_terminal,
@@ -89,6 +89,20 @@ def _plain(content: dict[str, Any]) -> Iterator[str]:
         )
 
 
+def group_as_dict(item: Assignment) -> dict[str, Any]:
+    """A group and what was allocated to it, as reports and plans have it."""
+    return {
+        "label": item.group.label,
+        "files": len(item.group.files),
+        "size_mb": item.group.size_mb,
+        "workers": item.allocation.workers,
+        "native_threads": item.allocation.native_threads,
+        "reason": item.allocation.reason,
+        "memory_factor": item.allocation.memory_factor,
+        "memory_budget_mb": item.allocation.memory_budget_mb,
+    }
+
+
 def report_as_dict(report: BatchReport) -> dict[str, Any]:
     """``report`` as plain data for JSON; keys carry their units."""
     done = [result for result in report.results if result.error is None]
@@ -114,19 +128,7 @@ def report_as_dict(report: BatchReport) -> dict[str, Any]:
         "backend": report.backend,
         "workers": report.schedule.workers if report.schedule else 1,
         "memory_peak_mb": report.memory_peak_mb,
-        "groups": [
-            {
-                "label": item.group.label,
-                "files": len(item.group.files),
-                "size_mb": item.group.size_mb,
-                "workers": item.allocation.workers,
-                "native_threads": item.allocation.native_threads,
-                "reason": item.allocation.reason,
-                "memory_factor": item.allocation.memory_factor,
-                "memory_budget_mb": item.allocation.memory_budget_mb,
-            }
-            for item in assignments
-        ],
+        "groups": [group_as_dict(item) for item in assignments],
         "decisions": list(report.decisions),
         "remarks": [{"plugin": name, "text": text} for name, text in report.remarks],
         "refused": list(report.refused),
