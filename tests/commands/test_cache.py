@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,8 @@ Dmo = Callable[..., "subprocess.CompletedProcess[str]"]
 
 def test_a_kept_batch_is_looked_at_verified_and_cleared(dmo: Dmo, tmp_path: Path) -> None:
     make_batch(tmp_path, enabled=True)
+    for path in tmp_path.rglob("*.sim"):
+        os.utime(path, (0, 0))  # of a file that has just been written, the whole content is noted
     config = tmp_path / "dm_fsts.yml"
     text = config.read_text()
     config.write_text(

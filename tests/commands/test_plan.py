@@ -258,7 +258,7 @@ def test_an_empty_folder_is_told(tmp_path: Path) -> None:
     (tmp_path / "sim").mkdir()
     found = plan(config)
     ((code, message),) = effects(found, "refused")
-    assert code == "setting"
+    assert code == "no_files"
     assert "holds no .sim file" in message
     assert found["outputs"] == found["outputs"][-2:], "only what the host itself writes"
 

@@ -16,6 +16,8 @@ from batches import backend, column, series, write
 from host_process import STAND_IN, csv_files, environment, first_difference, read_tree
 from planning_ahead import COMMAND, call
 
+from simulated_orcaflex import Faults
+
 pytest.importorskip("watchfiles")
 SUMMARY = [("main", [column("x", "FST1", "X")])]
 SERIES = [("motions", [series("x", "FST1", "X")])]
@@ -150,7 +152,7 @@ def test_however_it_ends_nothing_is_left_running(tmp_path: Path, how: signal.Sig
 
     make(tmp_path)
     for number in range(40):
-        write(tmp_path / "sim", f"case_{number}", seed=number, sample_interval_s=0.002)
+        write(tmp_path / "sim", f"case_{number}", seed=number, faults=Faults(load_s=0.2))
     watch = Watch(tmp_path, "--settle", "0.1s")
     try:
         watch.wait_for("40 files to process")
@@ -165,6 +167,21 @@ def test_however_it_ends_nothing_is_left_running(tmp_path: Path, how: signal.Sig
         assert status == 130
         assert watch.count("interrupted; 0 files in the tables, 40 not") == 1
     assert not list((tmp_path / "results").glob("*_main.csv"))
+
+
+def test_a_folder_may_be_empty_at_first(tmp_path: Path) -> None:
+    config, sim = make(tmp_path), tmp_path / "sim"
+    watch = Watch(tmp_path, "--settle", "0.5s")
+    try:
+        watch.wait_for("watching ")
+        write(sim, "first", seed=9)
+        watch.wait_for("tables are up to date: 1 file")
+        os.kill(watch.process.pid, signal.SIGINT)
+        assert watch.finish() == 130
+    finally:
+        watch.end()
+    written = tables(tmp_path)
+    assert not first_difference(expected_tables(config), written)
 
 
 def test_a_batch_that_cannot_run_is_refused_at_once(tmp_path: Path) -> None:

@@ -17,20 +17,24 @@ from digitalmodel_optimizer.host.config import (
 from digitalmodel_optimizer.plugin import SettingsError
 
 
+class NoFilesError(SettingsError):
+    """There is nothing to post-process, or not yet."""
+
+
 def refuse_no_files(cfg: Any) -> None:
     """Say why there is nothing to do; a list that a script has left empty is its own affair.
 
-    :raises SettingsError: the host has found no simulation file, or has not been told to look.
+    :raises NoFilesError: the host has found no simulation file, or has not been told to look.
     """
     config = HostConfig(cfg)
     files = config.get(INPUT_FILES)
     if files is None and not config.get(SEARCH):
         said = "must be True for the host to look for files, unless they are listed under"
-        raise SettingsError([f"{'.'.join(SEARCH)} {said} {'.'.join(INPUT_FILES)}"])
+        raise NoFilesError([f"{'.'.join(SEARCH)} {said} {'.'.join(INPUT_FILES)}"])
     if files is None:
         found = config.get(EXTENSIONS)
         said = f"must list sim (got {found}), or there is nothing to post-process"
-        raise SettingsError([f"{'.'.join(EXTENSIONS)} {said}"])
+        raise NoFilesError([f"{'.'.join(EXTENSIONS)} {said}"])
     folder = config.input_folder
     if len(files) or folder is None:
         return
@@ -44,4 +48,4 @@ def refuse_no_files(cfg: Any) -> None:
     else:
         said = f"takes {config.file_pattern}, and none of the {len(names)} .sim files of {folder}"
         fault = f"{'.'.join(PATTERN)} {said} is called so"
-    raise SettingsError([fault])
+    raise NoFilesError([fault])

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _INTERRUPTED_STATUS = 130
+_WAITED_FOR = "no_files"
 _SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0}
 
 
@@ -95,7 +96,11 @@ def _folders_to_watch(arguments: Sequence[str]) -> list[str]:
     from digitalmodel_optimizer.plugin import OptimizerError
 
     plan = _plan(arguments)
-    refused = [item["message"] for item in plan["problems"] if item["effect"] == "refused"]
+    refused = [
+        item["message"]
+        for item in plan["problems"]
+        if item["effect"] == "refused" and item["code"] != _WAITED_FOR
+    ]
     if refused:
         raise OptimizerError("\n".join(refused))
     if not plan["plugins"]["on"]:

@@ -15,6 +15,7 @@ from digitalmodel_optimizer.batch.carried import CarriedState
 from digitalmodel_optimizer.batch.entry import describe_batch
 from digitalmodel_optimizer.batch.left_over import look_for_left_over
 from digitalmodel_optimizer.batch.loading import load_plugins
+from digitalmodel_optimizer.batch.no_input import NoFilesError
 from digitalmodel_optimizer.batch.reuse import Earlier, Reuse, take_up
 from digitalmodel_optimizer.config.configuration import (
     Configuration,
@@ -196,7 +197,8 @@ def _ask_plugins(plan: Plan, findings: _Findings, host: Host | None, cfg: Any) -
     except SettingsError as error:
         located = with_lines(error, cfg)
         for fault in located.faults:
-            findings.refuse("setting", fault, located.source)
+            code = "no_files" if isinstance(error, NoFilesError) else "setting"
+            findings.refuse(code, fault, located.source)
     except OutputError as error:
         findings.refuse("output", str(error))
     except OptimizerError as error:
