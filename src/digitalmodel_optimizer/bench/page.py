@@ -7,16 +7,16 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from digitalmodel_optimizer.bench.configurations import ENGINE
 from digitalmodel_optimizer.bench.json_form import write_whole
 from digitalmodel_optimizer.bench.results import Measured, Result, SuiteResult
-from digitalmodel_optimizer.bench.statistics import Spread
 from digitalmodel_optimizer.bench.tables import (
     LEGEND,
+    RESOURCES,
     STAND_IN,
-    cells_of,
+    TIMES,
+    Measures,
     cold_remarks,
-    floor_share_s,
+    resources_of,
 )
 from digitalmodel_optimizer.plugin import OptimizerError
 
@@ -148,13 +148,13 @@ def _plot(suite: SuiteResult) -> Any:
 
 
 def _table(suite: SuiteResult, cpus: int) -> Iterator[str]:
-    headings = ("configuration", "w", "loop s", "+-", "cold s", "x", "floor", "process s", "CPU s",
-                "peak MB", "worker MB", "read MB", "written MB", "native calls",
-                "outputs")  # fmt: skip
-    engine = suite.get(ENGINE.name)
-    reference = engine.spread("loop_s") if engine else None
-    share_s = floor_share_s(suite, cpus)
-    yield table_html(headings, [_row(item, reference, share_s) for item in suite.measured])
+    headings = [" ".join(words.split()) for words in (*TIMES, *RESOURCES)]
+    measures = Measures.of_suite(suite, cpus)
+    rows = [
+        [item.name, *measures.times(item), *resources_of(item), *_moved(item), _verdict(item)]
+        for item in suite.measured
+    ]
+    yield table_html(["configuration", *headings, "read MB", "written MB", "outputs"], rows)
     for item in suite.measured:
         for words in item.differences:
             yield f'<p class="bad">{html.escape(f"{item.name}: {words}")}</p>\n'
@@ -164,14 +164,14 @@ def _table(suite: SuiteResult, cpus: int) -> Iterator[str]:
         yield f'<p class="quiet">{html.escape(name)}: left out, {html.escape(why)}</p>\n'
 
 
-def _row(item: Measured, engine: Spread | None, floor_s: float | None) -> list[str]:
-    """As in the printed table, and what was read and written besides."""
-    cells = [item.name, *cells_of(item, engine, floor_s)]
-    calls = cells.pop()
+def _moved(item: Measured) -> Iterator[str]:
     for quantity in ("read_mb", "written_mb"):
         spread = item.spread(quantity)
-        cells.append(f"{spread.median:.0f}" if spread else "-")
-    return [*cells, calls, "identical" if item.same else "DIFFERENT"]
+        yield f"{spread.median:.0f}" if spread else "-"
+
+
+def _verdict(item: Measured) -> str:
+    return "identical" if item.same else "DIFFERENT"
 
 
 def table_html(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

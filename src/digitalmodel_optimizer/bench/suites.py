@@ -106,6 +106,9 @@ SUITES = (
     Suite("single", "one file", (6.7,)),
     Suite("wide", "thousands of columns", (6.0,) * 4, duration_s=100.0, further_columns=2000),
     Suite("objects", "thousands of objects in each model", (6.7,) * 3, line_types=2000),
+    Suite(
+        "growing", "a study whose load cases are simulated again", (4.0,) * 500, duration_s=300.0
+    ),
     Suite("guard", "tiny files, for counts that do not depend on the machine", (0.7,) * 4, 20.0),
 )
 # What the build-up of a simulation and the names of its objects take, however short it is.
@@ -117,11 +120,14 @@ DEFAULT = "small,large,mixed,single,wide,objects"
 def chosen_suites(text: str, files: int | None = None, scale: float = 1.0) -> tuple[Suite, ...]:
     """The suites named in ``text``, separated by commas.
 
+    ``all`` are those that one machine runs in reasonable time (:data:`DEFAULT`).
+
     :param files: at most so many files of each suite, evenly taken from its sizes.
     :param scale: makes every file so many times as large, but never less than what it must hold.
     :raises OptimizerError: a name is unknown.
     """
-    names = [part.strip() for part in text.split(",") if part.strip()]
+    words = [part.strip() for part in text.split(",") if part.strip()]
+    names = [name for word in words for name in (DEFAULT.split(",") if word == "all" else [word])]
     unknown = next((name for name in names if name not in _BY_NAME), None)
     if unknown is not None or not names:
         near = difflib.get_close_matches(unknown or "", _BY_NAME, n=1)

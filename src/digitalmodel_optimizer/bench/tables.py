@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
@@ -19,12 +20,17 @@ STAND_IN = (
     "scheduling, not OrcaFlex's arithmetic."
 )
 LEGEND = (
-    "w: workers that took part; loop: the engine's post_process or what stands for it, s, median "
-    "of the warm rounds; +-: half their spread; cold: the first round, files not in memory; x: how "
-    "many times as fast as the engine's loop; floor: the loop in multiples of the floor's divided "
-    "by the cores; peak, worker: MB of the process tree, of its largest worker; calls: native "
-    "calls."
+    "command: the whole command, the host's start included; loop: the engine's post_process or "
+    "what stands for it; medians of the warm rounds. faster: how many times as fast as the "
+    "engine's; spread: half of it; cold: the first round, files not in memory; of the floor: the "
+    "loop in multiples of the floor's divided by the cores; workers: those that took part; "
+    "memory: of all processes at the peak, and of the largest worker."
 )
+TIMES = (
+    "command\nfaster", "command\ns", "loop\nfaster", "loop\ns", "loop\nspread", "cold loop\ns",
+    "loop, of\nthe floor",
+)  # fmt: skip
+RESOURCES = ("workers", "CPU\ns", "memory\nMB", "worker's\nMB", "native\ncalls")
 
 # Of a batch, what a cold round has read from a disk at least.
 _FROM_DISK_SHARE = 0.5
@@ -42,7 +48,9 @@ def figures(result: Result) -> Group:
     parts: list[RenderableType] = []
     for suite in result.suites:
         parts.append(Text(heading(suite), style="italic"))
-        parts += [suite_table(suite, int(result.machine["logical_cpus"])), *_remarks(suite), ""]
+        for table in suite_tables(suite, int(result.machine["logical_cpus"])):
+            parts += [table, ""]
+        parts += [*_remarks(suite), ""]
     parts.append(Text(LEGEND, style="dim"))
     if result.stand_in:
         parts.append(Text(STAND_IN, style="dim"))
@@ -57,34 +65,60 @@ def heading(suite: SuiteResult) -> str:
     return f"{suite.name}: {count(suite.files, 'file')} of {sizes}, {suite.words}"
 
 
-def suite_table(suite: SuiteResult, cpus: int) -> Table:
-    table = Table(pad_edge=False, box=None, padding=(0, 1, 0, 0))
-    table.add_column("configuration", no_wrap=True)
-    times = ("w", "loop", "+-", "cold", "x", "floor", "process", "CPU")
-    for words in (*times, "peak", "worker", "calls"):
-        table.add_column(words, justify="right", no_wrap=True)
-    engine = suite.get(ENGINE.name)
-    reference = engine.spread("loop_s") if engine else None
-    share_s = floor_share_s(suite, cpus)
-    for item in suite.measured:
-        name = Text(item.name, style="" if item.same else "bold red")
-        table.add_row(name, *cells_of(item, reference, share_s))
-    return table
+def suite_tables(suite: SuiteResult, cpus: int) -> Iterator[Table]:
+    """How long each configuration took, and what it used."""
+    measures = Measures.of_suite(suite, cpus)
+    for headings, cells_of in ((TIMES, measures.times), (RESOURCES, resources_of)):
+        table = Table(pad_edge=False, box=None, padding=(0, 1, 0, 0))
+        table.add_column("\nconfiguration", no_wrap=True)
+        for words in headings:
+            table.add_column(
+                words if "\n" in words else f"\n{words}", justify="right", no_wrap=True
+            )
+        for item in suite.measured:
+            name = Text(item.name, style="" if item.same else "bold red")
+            table.add_row(name, *cells_of(item))
+        yield table
 
 
-def cells_of(item: Measured, engine: Spread | None, floor_s: float | None) -> Iterator[str]:
-    """What the legend says, beside the configuration's name."""
+@dataclass(frozen=True)
+class Measures:
+    """What times stand against: the engine's command and loop, the floor's share of a core."""
+
+    command: Spread | None
+    loop: Spread | None
+    floor_s: float | None
+
+    @classmethod
+    def of_suite(cls, suite: SuiteResult, cpus: int) -> Measures:
+        engine = suite.get(ENGINE.name)
+        return cls(
+            engine.spread("process_s") if engine else None,
+            engine.spread("loop_s") if engine else None,
+            floor_share_s(suite, cpus),
+        )
+
+    def times(self, item: Measured) -> Iterator[str]:
+        """In the order of :data:`TIMES`."""
+        command, loop = item.spread("process_s"), item.spread("loop_s")
+        yield _faster(self.command, command)
+        yield short_s(command)
+        yield _faster(self.loop, loop)
+        yield short_s(loop)
+        yield f"{loop.share / 2:.0%}" if loop and loop.count > 1 else "-"
+        yield short_s(Spread.of(item.of("loop_s", cold=True)))
+        yield f"{loop.median / self.floor_s:.1f}" if self.floor_s and loop else "-"
+
+
+def _faster(reference: Spread | None, own: Spread | None) -> str:
+    return f"{reference.median / own.median:.1f}" if reference and own and own.median else "-"
+
+
+def resources_of(item: Measured) -> Iterator[str]:
+    """In the order of :data:`RESOURCES`."""
     workers = item.spread("workers")
     yield f"{workers.median:.0f}" if workers and workers.median else "-"
-    loop = item.spread("loop_s")
-    cold = Spread.of(item.of("loop_s", cold=True))
-    yield short_s(loop)
-    yield f"{loop.share / 2:.0%}" if loop and loop.count > 1 else "-"
-    yield short_s(cold)
-    yield f"{engine.median / loop.median:.1f}" if engine and loop else "-"
-    yield f"{loop.median / floor_s:.1f}" if floor_s and loop else "-"
-    for quantity in ("process_s", "cpu_s"):
-        yield short_s(item.spread(quantity))
+    yield short_s(item.spread("cpu_s"))
     for quantity in ("memory_mb", "worker_mb"):
         spread = item.spread(quantity)
         yield f"{spread.median:.0f}" if spread else "-"

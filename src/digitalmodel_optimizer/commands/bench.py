@@ -37,7 +37,10 @@ app.command("memory")(bench_studies.memory)
 def command(
     context: typer.Context,
     suite: Annotated[
-        str, typer.Option(help="Made batches: small, large, mixed, single, wide, objects, guard.")
+        str,
+        typer.Option(
+            help="Made batches: small, large, mixed, single, wide, objects (all), growing, guard."
+        ),
     ] = "small,large,mixed,single,wide,objects",
     configurations: Annotated[
         str, typer.Option(help="Names or groups: default, founding, worth, counts, all.")
