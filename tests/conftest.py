@@ -22,6 +22,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # Started in the background, as some runners do it: processes would never see a Ctrl-C.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# What tests run is no history of anybody's.
+os.environ["DIGITALMODEL_OPTIMIZER_HISTORY"] = "off"
 _serving: list[Any] = []
 _OURS = ("DIGITALMODEL_OPTIMIZER", "SIMULATED_ORCAFLEX")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -17,6 +17,7 @@ from digitalmodel_optimizer.batch.loop import (
     BatchLoop,
     Surroundings,
 )
+from digitalmodel_optimizer.batch.resources import ProcessUsage
 from digitalmodel_optimizer.batch.scheduler import MAX_RETRIES, Scheduler
 from digitalmodel_optimizer.batch.tracker import MAX_UPCOMING, Tracker
 from digitalmodel_optimizer.plugin import (
@@ -40,6 +41,8 @@ from digitalmodel_optimizer.plugin import (
     hookimpl,
 )
 from digitalmodel_optimizer.plugin.manager import Manager
+
+Usages = Mapping[int, ProcessUsage]
 
 MACHINE = Machine(4, 8_000.0, 8_000.0, "linux")
 CRASH = FileError(ErrorKind.CRASHED, "the worker process was lost")
@@ -74,9 +77,9 @@ class ScriptedExecutor(Executor):
     def resize(self, workers: int) -> None:
         self.sizes.append(workers)
 
-    def usage(self, _pids: Sequence[int] | None) -> tuple[float, dict[int, float]]:
+    def usage(self, _pids: Sequence[int] | None, *, unique: bool = False) -> Usages:
         """One core is busy all the time."""
-        return 10.0, {os.getpid(): self.now_s}
+        return {os.getpid(): ProcessUsage(10.0, self.now_s, unique_mb=4.0 if unique else None)}
 
 
 class Run:
@@ -253,8 +256,9 @@ def test_workers_that_are_being_started_do_not_count_as_busy_with_files() -> Non
         pids = (11, 12)
         files_by_pid = {11: 1}  # noqa: RUF012 - as the property has it
 
-        def usage(self, _pids: Sequence[int] | None) -> tuple[float, dict[int, float]]:
-            return 10.0, {11: 0.5 * self.now_s, 12: self.now_s}
+        def usage(self, _pids: Sequence[int] | None, *, unique: bool = False) -> Usages:
+            shares = {11: 0.5, 12: 1.0}
+            return {pid: ProcessUsage(5.0, share * self.now_s) for pid, share in shares.items()}
 
     Run(Starting(), 10, Watch())
     known = [progress for progress in asked if progress.busy_cores is not None]

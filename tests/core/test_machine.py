@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import loky
@@ -13,7 +11,7 @@ import psutil
 import pytest
 
 from digitalmodel_optimizer.batch import cgroups, machine
-from digitalmodel_optimizer.batch.machine import CpuBound, cpu_bound, measure_memory_mb, tree_usage
+from digitalmodel_optimizer.batch.machine import CpuBound, cpu_bound, measure_memory_mb
 
 MB = 1_000_000
 V2_MOUNT = "31 23 0:28 {top} {folder} rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n"
@@ -339,73 +337,3 @@ def test_this_machine_is_measured() -> None:
     assert measured.logical_cpus >= 1
     assert 0 < measured.memory_available_mb <= measured.memory_total_mb
     assert measured.platform == sys.platform
-
-
-# -- processes ---------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def child() -> Iterator[subprocess.Popen[bytes]]:
-    """A process that has begun to wait for its input to be closed."""
-    code = "import sys; print(flush=True); sys.stdin.read()"
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with subprocess.Popen([sys.executable, "-c", code], **pipes) as process:
-        assert process.stdout is not None
-        process.stdout.readline()
-        yield process
-
-
-class Sums:
-    """Each process has 10 MB and 2 CPU seconds; says whose was asked."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.asked: list[int] = []
-        memory = psutil.Process().memory_info()._replace(rss=10 * MB)
-        times = psutil.Process().cpu_times()._replace(user=1.5, system=0.5)
-
-        def memory_info(process: psutil.Process) -> object:
-            self.asked.append(process.pid)
-            return memory
-
-        monkeypatch.setattr(psutil.Process, "memory_info", memory_info)
-        monkeypatch.setattr(psutil.Process, "cpu_times", lambda _process: times)
-
-
-def test_known_workers_are_looked_at_without_a_search_for_others(
-    monkeypatch: pytest.MonkeyPatch, child: subprocess.Popen[bytes]
-) -> None:
-    sums = Sums(monkeypatch)
-    monkeypatch.setattr(psutil.Process, "children", lambda *_, **__: pytest.fail("a search"))
-    assert tree_usage([child.pid, os.getpid()]) == (20, {child.pid: 2, os.getpid(): 2})
-    assert sorted(sums.asked) == sorted([child.pid, os.getpid()])
-    assert tree_usage([]) == (10, {os.getpid(): 2})
-
-
-def test_all_descendants_are_looked_at_where_no_workers_are_known(
-    monkeypatch: pytest.MonkeyPatch, child: subprocess.Popen[bytes]
-) -> None:
-    sums = Sums(monkeypatch)
-    tree_usage()
-    assert {child.pid, os.getpid()} <= set(sums.asked)
-
-
-def test_workers_that_have_vanished_are_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    ended = subprocess.Popen([sys.executable, "-c", ""])
-    ended.wait()
-    Sums(monkeypatch)
-    assert tree_usage([ended.pid]) == (10, {os.getpid(): 2})
-
-
-def test_a_worker_that_vanishes_while_it_is_looked_at_counts_for_nothing(
-    monkeypatch: pytest.MonkeyPatch, child: subprocess.Popen[bytes]
-) -> None:
-    Sums(monkeypatch)
-    counted = psutil.Process.cpu_times
-
-    def cpu_times(process: psutil.Process) -> object:
-        if process.pid == child.pid:
-            raise psutil.NoSuchProcess(process.pid)
-        return counted(process)
-
-    monkeypatch.setattr(psutil.Process, "cpu_times", cpu_times)
-    assert tree_usage([child.pid]) == (10, {os.getpid(): 2})

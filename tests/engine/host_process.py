@@ -33,7 +33,7 @@ def environment(**changes: str) -> dict[str, str]:
         "PYTHONDONTWRITEBYTECODE",
     )
     kept = {key: value for key, value in os.environ.items() if not key.startswith(left_out)}
-    return {**kept, **changes}
+    return {**kept, "DIGITALMODEL_OPTIMIZER_HISTORY": "off", **changes}
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,8 @@ from digitalmodel_optimizer.plugin import (
     Schedule,
     SimulationFile,
 )
-from digitalmodel_optimizer.report.report import print_report, report_as_dict
+from digitalmodel_optimizer.report.facts import report_as_dict
+from digitalmodel_optimizer.report.report import print_report
 
 REASON = "2 workers: 2 cores (size class under 100 MB would allow 25); 1 native thread each"
 
@@ -58,7 +59,7 @@ def make_report(
 
 def printed(report: BatchReport) -> str:
     stream = io.StringIO()
-    print_report(report, stream)
+    print_report(report_as_dict(report), stream)
     return stream.getvalue()
 
 
@@ -131,7 +132,7 @@ def test_doubtful_columns_are_told() -> None:
 
 def test_brackets_and_odd_characters_come_out_as_they_are() -> None:
     stream = io.TextIOWrapper(io.BytesIO(), encoding="cp1252")
-    print_report(make_report(warnings=("[bold]\u6d77[/x] stays",)), stream)
+    print_report(report_as_dict(make_report(warnings=("[bold]\u6d77[/x] stays",))), stream)
     stream.flush()
     assert b"[bold]?[/x] stays" in stream.buffer.getvalue()  # type: ignore[attr-defined]
 
@@ -147,7 +148,7 @@ def test_the_report_is_plain_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert content["groups"][0]["reason"] == REASON
     named = tmp_path / "report.json"
     monkeypatch.setenv("DIGITALMODEL_OPTIMIZER_REPORT", str(named))
-    print_report(report, io.StringIO())
+    print_report(report_as_dict(report), io.StringIO())
     assert json.loads(named.read_text()) == content
 
 

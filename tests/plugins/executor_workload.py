@@ -177,7 +177,7 @@ class Run:
             self.manager,
             settings,
             Tracker((task.file for task in self.schedule.order), clock, lambda: 1.0),
-            Surroundings(clock, lambda _pids: (0.0, {}), lambda: MACHINE),
+            Surroundings(clock, lambda _pids, **_: {}, lambda: MACHINE),
             state_for=lambda _file: None,
             processed=lambda _result: None,
             take=self.take,

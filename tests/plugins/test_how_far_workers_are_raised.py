@@ -164,7 +164,7 @@ def test_a_raised_limit_is_followed_as_far_as_the_schedule_allows(to: int, expec
         manager,
         Settings(),
         tracker,
-        Surroundings(clock, lambda _: (0.0, {}), lambda: BIG),
+        Surroundings(clock, lambda _, **__: {}, lambda: BIG),
         state_for=lambda _: None,
         processed=lambda _: None,
         take=lambda result: result,

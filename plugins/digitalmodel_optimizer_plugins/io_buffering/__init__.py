@@ -24,7 +24,9 @@ from digitalmodel_optimizer.plugin import (
     PluginOptions,
     Progress,
     Settings,
+    Stage,
     hookimpl,
+    performance_timer,
 )
 from digitalmodel_optimizer_plugins.io_buffering.csv_writer import exact_csv
 from digitalmodel_optimizer_plugins.io_buffering.read_ahead import ReadAhead
@@ -156,7 +158,8 @@ def optimizer_process_file(
         result = yield
     finally:
         _this_thread.ledger = None
-        _writer.wait(ledger)
+        with performance_timer(NAME, "last_wait", Stage.WRITE):
+            _writer.wait(ledger)
     return _with_ledger(result, ledger)
 
 

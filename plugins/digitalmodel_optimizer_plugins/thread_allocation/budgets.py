@@ -101,6 +101,7 @@ def allocate(
             memory_mb=in_flight_mb(files, most, factor, worker_mb),
             basis=basis(measured, options["assumed_mb_per_s"]),
         ),
+        limited_by=decisive.name,
     )
 
 

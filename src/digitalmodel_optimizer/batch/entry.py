@@ -31,6 +31,7 @@ from digitalmodel_optimizer.batch.worker import (
 )
 from digitalmodel_optimizer.config.places import with_lines
 from digitalmodel_optimizer.file.unit import BatchFiles
+from digitalmodel_optimizer.history.keeping import keep, look_back
 from digitalmodel_optimizer.host.config import HostConfig
 from digitalmodel_optimizer.host.files import simulation_files
 from digitalmodel_optimizer.host.layouts import host_version
@@ -48,6 +49,7 @@ from digitalmodel_optimizer.plugin import (
 )
 from digitalmodel_optimizer.plugin.manager import Manager
 from digitalmodel_optimizer.report.error_logs import write_error_logs
+from digitalmodel_optimizer.report.facts import report_as_dict, verdicts_as_dict
 from digitalmodel_optimizer.report.progress import ProgressDisplay
 from digitalmodel_optimizer.report.report import print_report
 from digitalmodel_optimizer.tables.rehearsal import refuse_unusable_settings
@@ -196,7 +198,7 @@ def _run(prepared: _Prepared, worker: Worker, engine: Any, cfg: Any, clock: _Clo
             "optimizer_batch_finished", batch=batch, report=report, settings=settings
         )
         report = _with_faults(_with_verdicts(report, verdicts), manager)
-        print_report(report)
+        report = _told(report, manager, settings)
         if fault is not None:
             raise fault
         if report.interrupted:
@@ -229,11 +231,23 @@ def _check(prepared: _Prepared, worker: Worker) -> SampleCheck | None:
 def _with_verdicts(report: BatchReport, answers: Sequence[tuple[str, Any]]) -> BatchReport:
     """What plugins say of the whole batch; any other answer means nothing, as it always has."""
     found = [(name, item) for name, item in answers if isinstance(item, BatchVerdict)]
-    return replace(
-        report,
-        remarks=tuple((name, text) for name, item in found for text in item.sentences),
-        refused=tuple(f"{name}: {item.failure}" for name, item in found if item.failure),
-    )
+    remarks = tuple((name, text) for name, item in found for text in item.sentences)
+    refused = tuple(f"{name}: {item.failure}" for name, item in found if item.failure)
+    return replace(report, remarks=(*report.remarks, *remarks), refused=(*report.refused, *refused))
+
+
+def _told(report: BatchReport, manager: Manager, settings: Settings) -> BatchReport:
+    """Give the facts of the batch to the plugins; keep and print them with what they answer."""
+    facts = report_as_dict(report, settings)
+    if settings.history:
+        facts["earlier"] = look_back(facts)
+    verdicts = manager.tell("optimizer_report_ready", facts=facts, settings=settings)
+    report = _with_verdicts(report, verdicts)
+    facts.update(verdicts_as_dict(report))
+    if settings.history:
+        keep(facts)
+    print_report(facts)
+    return report
 
 
 def _with_partial_tables(report: BatchReport, worker: Worker, cfg: Any, end: str) -> BatchReport:

@@ -12,6 +12,7 @@ from typing import Any
 
 from digitalmodel_optimizer.batch.loop import BatchLoop, Surroundings
 from digitalmodel_optimizer.batch.planning import make_schedule, measured_of
+from digitalmodel_optimizer.batch.resources import Resources
 from digitalmodel_optimizer.batch.scheduler import Scheduler
 from digitalmodel_optimizer.batch.tracker import Tracker
 from digitalmodel_optimizer.plugin import (
@@ -80,7 +81,8 @@ class FilesRun:
         self.executor: Executor | None = None
         self.stopping = False
         self.stopped_by: OptimizerError | None = None
-        self.memory_peak_mb = 0.0
+        self.resources = Resources()
+        self.licence_wait_s = 0.0
         self._tracker = tracker
         self._around = around
         self._caller = caller
@@ -147,7 +149,8 @@ class FilesRun:
         try:
             loop.run()
         finally:
-            self.memory_peak_mb = loop.memory_peak_mb
+            self.resources = loop.resources
+            self.licence_wait_s = loop.licence_wait_s
             self.stopped_by = loop.stopped_by
             self.stopping = self._scheduler.stopping
 

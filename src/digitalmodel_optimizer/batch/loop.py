@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import math
 import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from digitalmodel_optimizer.batch.busy import ALL, BusyWorkers, Usage
+from digitalmodel_optimizer.batch.resources import ProcessUsage, Resources
 from digitalmodel_optimizer.batch.scheduler import Scheduler
 from digitalmodel_optimizer.batch.tracker import TELL_S, Tracker
 from digitalmodel_optimizer.plugin import (
@@ -46,14 +48,13 @@ SAMPLING_SHARE = 0.02
 class Surroundings:
     """What the loop is run in.
 
-    ``clock``: seconds since the batch began. ``usage``: memory in MB of this process and of workers
-    by their process ids, or of all descendants (None), and CPU seconds of each. ``machine``:
-    measured anew. ``meanwhile``: work for the parent while the first files are on their way.
-    ``sample_s``: seconds from one look at usage and machine to the next.
+    ``clock``: seconds since the batch began. ``usage``: :func:`~.resources.tree_usage` or what
+    stands for it. ``machine``: measured anew. ``meanwhile``: work for the parent while the first
+    files are on their way. ``sample_s``: seconds from one look at usage and machine to the next.
     """
 
     clock: Callable[[], float]
-    usage: Callable[[Sequence[int] | None], tuple[float, Mapping[int, float]]]
+    usage: Callable[..., Mapping[int, ProcessUsage]]
     machine: Callable[[], Machine]
     meanwhile: Callable[[], None] = lambda: None
     sample_s: float = SAMPLE_S
@@ -99,7 +100,9 @@ class BatchLoop:
         self._replan_at_s = math.inf
         self._sample_at_s = self._adjust_at_s = FIRST_LOOK_S
         self._busy = BusyWorkers()
-        self.memory_peak_mb = 0.0
+        self._handed_s: dict[int, float] = {}
+        self.resources = Resources()
+        self.licence_wait_s = self._waited_until_s = 0.0
         self.stopped_by: BatchStoppedError | None = None
 
     def calibrate(self, replan: Callable[[], None], until_s: float) -> None:
@@ -108,6 +111,7 @@ class BatchLoop:
 
     def run(self) -> None:
         """Until every file is done, or those that run when the scheduler was stopped."""
+        self.resources.began(self.around.usage(()))
         self._start(self.around.clock())
         self._tell()
         self.around.meanwhile()
@@ -127,8 +131,7 @@ class BatchLoop:
             self._start(self.around.clock())
             self._finish(done)
             self._look_around()
-        if not self.memory_peak_mb:  # over before the first look
-            self._measure()
+        self._measure()
         self._tell()
 
     # -- files -------------------------------------------------------------------------------
@@ -139,6 +142,7 @@ class BatchLoop:
             if task.own_loop:
                 self._of_executor(self.executor.submit, task)
                 continue
+            self._handed_s[task.file.index] = time.time()
             self._of_executor(self.executor.submit, replace(task, state=self._state_for(task.file)))
             self.tracker.started(task.file)
 
@@ -163,8 +167,17 @@ class BatchLoop:
         if task.own_loop:
             self._checked(result)
             return None
+        result = self._with_wait(result)
         self._processed(result)
         return result
+
+    def _with_wait(self, result: FileResult) -> FileResult:
+        handed_s = self._handed_s.pop(result.file.index, None)
+        timings = result.timings
+        if handed_s is None or not timings.began_s:
+            return result
+        wait_s = max(0.0, timings.began_s - handed_s)
+        return replace(result, timings=replace(timings, wait_s=wait_s))
 
     def _of_executor(self, method: Callable[..., Any], *arguments: Any) -> Any:
         """What a method of the executor returns; whatever it raises names the plugin."""
@@ -209,6 +222,8 @@ class BatchLoop:
         again = replace(task, attempt=task.attempt + 1, state=None, isolated=task.isolated or lost)
         if action.action == "wait":
             self.scheduler.pause(again, now_s, action.delay_s)
+            if kind is ErrorKind.LICENCE:
+                self._note_licence_wait(now_s, action.delay_s)
         elif not self.scheduler.retry(
             again, now_s, delay_s=action.delay_s, alone=action.action == "alone"
         ):
@@ -221,6 +236,11 @@ class BatchLoop:
         if not task.own_loop:
             self.tracker.interrupted(task.file)
         return True
+
+    def _note_licence_wait(self, now_s: float, delay_s: float) -> None:
+        until_s = now_s + delay_s
+        self.licence_wait_s += max(0.0, until_s - max(now_s, self._waited_until_s))
+        self._waited_until_s = max(self._waited_until_s, until_s)
 
     def _finish(self, results: Sequence[FileResult]) -> None:
         for processed in results:
@@ -268,8 +288,16 @@ class BatchLoop:
     def _measure(self) -> Usage:
         pids = self.executor.pids
         known = tuple(pids) if pids or self.executor.in_parent else None
-        memory_mb, cpu_s = self.around.usage(known)
-        self.memory_peak_mb = max(self.memory_peak_mb, memory_mb)
+        now_s = self.around.clock()
+        usage = self.around.usage(known, unique=self.resources.wants_unique(now_s))
+        self.resources.take(
+            now_s,
+            usage,
+            files_running=self.scheduler.running,
+            workers_limit=self.scheduler.limit,
+            memory_available_mb=self.tracker.available_mb(),
+        )
+        cpu_s = {pid: item.cpu_s for pid, item in usage.items()}
         files = self.executor.files_by_pid
         files = {ALL: self.scheduler.running} if files is None else files
         return Usage(self.around.clock(), {**cpu_s, ALL: sum(cpu_s.values())}, files)

@@ -6,15 +6,12 @@ import math
 import os
 import sys
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from digitalmodel_optimizer.batch import cgroups
 from digitalmodel_optimizer.plugin import Machine
-
-if TYPE_CHECKING:
-    import psutil
 
 # Upper bounds that users, schedulers of clusters and libraries set; the first named of equal ones.
 CPU_VARIABLES = ("SLURM_CPUS_PER_TASK", "LOKY_MAX_CPU_COUNT", "PYTHON_CPU_COUNT")
@@ -65,28 +62,6 @@ def measure_memory_mb(root: Path = cgroups.ROOT) -> tuple[float, float]:
     return total / 1e6, available / 1e6
 
 
-def tree_usage(pids: Collection[int] | None = None) -> tuple[float, dict[int, float]]:
-    """Resident memory in MB of this process and its workers, and CPU seconds so far by process id.
-
-    Shared pages are counted once per process, so the memory is an upper bound; the CPU time of
-    processes that have ended is not in it.
-
-    :param pids: the workers, if they are known; those that have ended are passed over. None finds
-        all descendants, which means looking at every process of the machine.
-    """
-    import psutil
-
-    memory, cpu_s = 0, dict[int, float]()
-    for process in _processes(pids):
-        try:
-            resident, times = process.memory_info().rss, process.cpu_times()
-        except psutil.Error:
-            continue
-        memory += resident
-        cpu_s[process.pid] = times.user + times.system
-    return memory / 1e6, cpu_s
-
-
 def _cpu_bounds(root: Path) -> Iterator[CpuBound]:
     import psutil
 
@@ -120,21 +95,6 @@ def _affinity() -> int | None:
     except (AttributeError, NotImplementedError, OSError, psutil.Error):  # macOS, sandboxes
         pass
     return None
-
-
-def _processes(pids: Collection[int] | None) -> Iterator[psutil.Process]:
-    import psutil
-
-    this = psutil.Process()
-    yield this
-    if pids is None:
-        yield from this.children(recursive=True)
-        return
-    for pid in {*pids} - {this.pid}:
-        try:
-            yield psutil.Process(pid)
-        except psutil.Error:
-            continue
 
 
 def process_age_s() -> float:

@@ -10,8 +10,9 @@ from types import TracebackType
 from digitalmodel_optimizer.batch.carried import CarriedState
 from digitalmodel_optimizer.batch.files_run import Caller, FilesRun
 from digitalmodel_optimizer.batch.loop import Surroundings
-from digitalmodel_optimizer.batch.machine import measure_machine, measure_memory_mb, tree_usage
+from digitalmodel_optimizer.batch.machine import measure_machine, measure_memory_mb
 from digitalmodel_optimizer.batch.prewarmed import prewarmed
+from digitalmodel_optimizer.batch.resources import tree_usage
 from digitalmodel_optimizer.batch.reuse import Reuse, take_up
 from digitalmodel_optimizer.batch.sample_check import SampleCheck
 from digitalmodel_optimizer.batch.staging import Staging
@@ -74,7 +75,8 @@ class BatchRun:
         self.decisions: list[str] = []
         self.reuse = Reuse()
         self.doubts: list[str] = []
-        self._start = time.perf_counter()
+        self._start, self._began_s = time.perf_counter(), time.time()
+        self._machine = measure_machine()
         self._tracker = Tracker(batch.files, self._clock, lambda: measure_memory_mb()[1])
         self._ended_a_process = staging.broken_off(batch.files)
         self._files = FilesRun(
@@ -193,7 +195,10 @@ class BatchRun:
         """Say what the file said, move its outputs into place, note it as done."""
         say(result.messages)
         result = self.carried.with_shared_state(replace(result, messages=()))
+        start = time.perf_counter()
         result = self.staging.finish(result)
+        publish_s = time.perf_counter() - start
+        result = replace(result, timings=replace(result.timings, publish_s=publish_s))
         if result.error is not None:
             self.carried.finished(result)
             if result.error.kind is ErrorKind.DISK_FULL:
@@ -280,9 +285,13 @@ class BatchRun:
             elapsed_s=self._clock(),
             decisions=(*plans, *self.reuse.decisions(), *_counted(self.decisions)),
             warnings=(*self.doubts, *notes, *self.carried.doubts(results)),
-            memory_peak_mb=self._files.memory_peak_mb,
+            memory_peak_mb=self._files.resources.peak_mb,
             interrupted=self.outcome.interrupted,
             reasons=self.reuse.counted(),
+            began_s=self._began_s,
+            samples=self._files.resources.samples,
+            machine=self._machine,
+            licence_wait_s=self._files.licence_wait_s,
         )
 
 

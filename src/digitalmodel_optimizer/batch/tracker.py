@@ -94,10 +94,15 @@ class Tracker:
         self.untold = False
         self._told_at_s = self._clock()
 
-    def progress(self, busy_cores: float | None = None, observed_files: int = 0) -> Progress:
+    def available_mb(self) -> float:
+        """Free memory, as it was at most half a second ago."""
         now_s = self._clock()
         if now_s - self._measured_at_s > _MEMORY_S:
             self._measured_at_s, self._available_mb = now_s, self._measure_mb()
+        return self._available_mb
+
+    def progress(self, busy_cores: float | None = None, observed_files: int = 0) -> Progress:
+        now_s = self._clock()
         return Progress(
             files_total=self._total,
             files_done=len(self._failed),
@@ -108,7 +113,7 @@ class Tracker:
             running=tuple(self._running.values()),
             upcoming=tuple(itertools.islice(self._upcoming.values(), MAX_UPCOMING)),
             workers_limit=self.limit(),
-            memory_available_mb=self._available_mb,
+            memory_available_mb=self.available_mb(),
             files_waiting=len(self._upcoming),
             files_resumed=self._resumed,
             size_resumed_mb=self._resumed_mb,

@@ -35,6 +35,7 @@ from digitalmodel_optimizer.plugin import (
     hookimpl,
 )
 from digitalmodel_optimizer.plugin.manager import Manager, PluginReference, build_manager
+from digitalmodel_optimizer.plugin.timing import StageClock
 from digitalmodel_optimizer.tables.payload import EngineOutput
 
 
@@ -94,6 +95,11 @@ class Worker:
 
     def process(self, task: FileTask) -> FileResult:
         """One file through plugins and host; never raises for the file's own fault."""
+        with StageClock() as clock:
+            result = self._process(task)
+        return replace(result, timings=clock.timings(), notes=clock.with_notes(result.notes))
+
+    def _process(self, task: FileTask) -> FileResult:
         try:
             result = self.manager.hook.optimizer_process_file(task=task, settings=self.settings)
             self._check(result, task)

@@ -7,12 +7,14 @@ that the manager holds. Only what work costs, and whom it keeps waiting, is the 
 from __future__ import annotations
 
 import math
+import os
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from digitalmodel_optimizer.batch.files_run import Caller, FilesRun
 from digitalmodel_optimizer.batch.loop import SAMPLE_S, Surroundings
+from digitalmodel_optimizer.batch.resources import ProcessUsage
 from digitalmodel_optimizer.batch.tracker import Tracker
 from digitalmodel_optimizer.bench.machine_model import Costs, ModelMachine, SimulatedMachine
 from digitalmodel_optimizer.plugin import (
@@ -255,8 +257,10 @@ def simulate(
     def used_mb() -> float:
         return supply.executor.memory_mb if supply.executor else 0.0
 
-    def usage(_: Sequence[int] | None) -> tuple[float, Mapping[int, float]]:
-        return used_mb(), supply.executor.cpu_s if supply.executor else {}
+    def usage(_: Sequence[int] | None, **__: bool) -> dict[int, ProcessUsage]:
+        cpu_s = supply.executor.cpu_s if supply.executor else {}
+        workers = {pid: ProcessUsage(0.0, seconds) for pid, seconds in cpu_s.items()}
+        return {os.getpid(): ProcessUsage(used_mb(), 0.0), **workers}
 
     def measure() -> Machine:
         total_mb = machine.memory_mb if memory_total_mb is None else memory_total_mb
@@ -291,7 +295,7 @@ def simulate(
         workers=supply.executor.ready_workers,
         limit=supply.executor.most,
         elapsed_s=simulated.now_s + costs.batch_s + costs.merge_s * len(files),
-        memory_mb=run.memory_peak_mb,
+        memory_mb=run.resources.peak_mb,
         schedule=run.schedule,
         decisions=tuple(decisions),
     )

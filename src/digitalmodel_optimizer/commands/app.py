@@ -10,9 +10,12 @@ from digitalmodel_optimizer.commands import (
     cache,
     demo,
     doctor,
+    history,
     migrate,
     plan,
     plugins,
+    profile,
+    report,
     run,
     validate,
     watch,
@@ -57,5 +60,8 @@ app.command("demo")(demo.command)
 app.command("plugins")(plugins.command)
 app.command("doctor")(doctor.command)
 app.command("migrate")(migrate.command)
+app.command("profile")(profile.command)
+app.command("report")(report.command)
+app.add_typer(history.app, name="history")
 app.add_typer(cache.app, name="cache")
 app.add_typer(bench.app, name="bench")

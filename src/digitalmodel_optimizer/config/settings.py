@@ -60,6 +60,7 @@ BLOCK_OPTIONS = (
         unit="MB",
         minimum=1,
     ),
+    Option("history", bool, True, "Keep what each run took, to compare later runs with."),
     Option("cache", bool, False, "Keep results, and read only files whose results may differ."),
     Option(
         "verify_inputs",
@@ -160,6 +161,7 @@ class _Reader:
             save_error_reports=reports is not False,
             progress=self._option(block, "progress"),
             read_block_mb=float(self._option(block, "read_block_mb")),
+            history=self._option(block, "history"),
             cache=self._option(block, "cache"),
             verify_inputs=self._option(block, "verify_inputs")
             or bool(os.environ.get(VERIFY_VARIABLE)),

@@ -12,6 +12,7 @@ from digitalmodel_optimizer.plugin import (
     ExecutorChoice,
     Expected,
     FileResult,
+    Machine,
     Schedule,
     Settings,
     SimulationFile,
@@ -25,12 +26,14 @@ def decide(
     files: Sequence[SimulationFile],
     finished: Mapping[int, FileResult],
     broken_off: Collection[int],
+    machine: Machine | None = None,
 ) -> Decisions | None:
     """For those of ``files`` that are not finished; None if there are none.
 
+    :param machine: where it would be decided; this one by default.
     :raises OptimizerError: the batch would be refused, or a plugin's answer cannot be used.
     """
-    machine = measure_machine()
+    machine = machine or measure_machine()
     left = [file for file in files if file.index not in finished]
     if not left:
         return None

@@ -14,7 +14,7 @@ from digitalmodel_optimizer.plugin import (
     Schedule,
     SimulationFile,
 )
-from digitalmodel_optimizer.report.report import group_as_dict
+from digitalmodel_optimizer.report.facts import group_as_dict
 
 SCHEMA = 1
 """Raised when a key goes or changes its meaning; new keys do not raise it."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import sys
 import threading
-import time
 import traceback
 import weakref
 from collections.abc import Callable
@@ -14,7 +13,8 @@ from typing import Any
 from digitalmodel_optimizer.file.failures import PASSING_KINDS, describe, kind_of
 from digitalmodel_optimizer.file.proxies import MakeReader, ModelProxy
 from digitalmodel_optimizer.host.current import set_current
-from digitalmodel_optimizer.plugin import FileError, FileTask, Settings
+from digitalmodel_optimizer.plugin import FileError, FileTask, Settings, Stage
+from digitalmodel_optimizer.plugin.timing import stage
 from digitalmodel_optimizer.tables.staged import StagedTables
 
 _one_collects = threading.Lock()
@@ -60,8 +60,6 @@ class FileContext:
         self.engine_trace = ""
         self.engine_load: Callable[[], Any] | None = None
         self.native_threads = 0
-        self.load_s = 0.0
-        self.read_s = 0.0
         self.warnings: list[str] = []
 
     def __enter__(self) -> FileContext:
@@ -93,20 +91,19 @@ class FileContext:
         """Load the model through the plugins; the engine gets a proxy of it."""
         self.release()
         self.engine_load = engine_load
-        start = time.perf_counter()
         try:
-            model = self.hook.optimizer_load_model(
-                file=self.task.file,
-                native_threads=self.task.native_threads,
-                settings=self.settings,
-            )
+            with stage(Stage.LOAD):
+                model = self.hook.optimizer_load_model(
+                    file=self.task.file,
+                    native_threads=self.task.native_threads,
+                    settings=self.settings,
+                )
         except Exception as error:
             self.load_error = self.describe(error)
             traceback.clear_frames(error.__traceback__)  # they hold the model that was not loaded
             raise
         finally:
             self.engine_load = None
-            self.load_s += time.perf_counter() - start
         self.load_error = None
         self.static_state = _static_state()
         self.model = ModelProxy(model, self.static_state, self.make_reader, self.note)

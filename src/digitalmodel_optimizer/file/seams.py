@@ -23,6 +23,8 @@ from digitalmodel_optimizer.file.proxies import ModelProxy
 from digitalmodel_optimizer.host.config import column_key
 from digitalmodel_optimizer.host.current import current
 from digitalmodel_optimizer.host.modules import Host
+from digitalmodel_optimizer.plugin import Stage
+from digitalmodel_optimizer.plugin.timing import stage
 from digitalmodel_optimizer.tables.lazy_table import materialize
 from digitalmodel_optimizer.tables.row_tables import PandasOfRows, plain_tables
 from digitalmodel_optimizer.tables.scratch_tables import (
@@ -164,7 +166,8 @@ def _get_model_objects(original: Any) -> Callable[..., Any]:
     def get_model_objects(self: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
         if args or kwargs or type(model) is not ModelProxy:
             return original(self, model, *args, **kwargs)
-        return model._self_listed(lambda wrapped: original(self, wrapped))
+        with stage(Stage.ENUMERATE):
+            return model._self_listed(lambda wrapped: original(self, wrapped))
 
     return get_model_objects
 
@@ -194,14 +197,15 @@ def _to_csv(original: Any) -> Callable[..., Any]:
         context = current()
         if context is None:
             return original(self, staged, **options)
-        written = context.hook.optimizer_write_table(
-            table=self,
-            path=Path(staged),
-            final=Path(final),
-            options=options,
-            settings=context.settings,
-        )
-        return None if written else original(self, staged, **options)
+        with stage(Stage.WRITE):
+            written = context.hook.optimizer_write_table(
+                table=self,
+                path=Path(staged),
+                final=Path(final),
+                options=options,
+                settings=context.settings,
+            )
+            return None if written else original(self, staged, **options)
 
     return to_csv
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import os
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -28,9 +27,10 @@ from digitalmodel_optimizer.plugin import (
     Request,
     Settings,
     SimulationFile,
-    Timings,
+    Stage,
 )
 from digitalmodel_optimizer.plugin.data import BYTES_PER_MB
+from digitalmodel_optimizer.plugin.timing import current_clock, stage
 from digitalmodel_optimizer.tables.payload import EngineOutput, FileTables
 from digitalmodel_optimizer.tables.staged import StagedTables
 
@@ -85,7 +85,6 @@ class Unit:
         os.makedirs(staging, exist_ok=True)
         working = self._working_cfg()
         stamp = input_stamp(task.file.path)
-        start, cpu_start = time.perf_counter(), time.thread_time()
         memory_start = _resident_mb()
         context = self._context(task, staging)
         engine: EngineOutput | None = None
@@ -106,12 +105,7 @@ class Unit:
             error=error,
             payload=engine,
             outputs=() if engine is None else tuple(self._outputs(context)),
-            timings=Timings(
-                total_s=time.perf_counter() - start,
-                load_s=context.load_s,
-                read_s=context.read_s,
-                cpu_s=time.thread_time() - cpu_start,
-            ),
+            timings=current_clock().timings(),
             attempt=task.attempt,
             worker=os.getpid(),
             memory_mb=memory_mb,
@@ -172,11 +166,11 @@ class Unit:
         model = proxy.__wrapped__
 
         def read_block(requests: Sequence[Request]) -> Sequence[Any] | None:
-            start = time.perf_counter()
             try:
-                answers = self.hook.optimizer_read_results(
-                    model=model, requests=requests, settings=self.settings
-                )
+                with stage(Stage.READ):
+                    answers = self.hook.optimizer_read_results(
+                        model=model, requests=requests, settings=self.settings
+                    )
                 if answers is not None and len(answers) != len(requests):
                     raise ValueError(f"{len(answers)} answers to {len(requests)} requests")
             except Exception as error:  # the engine would take it for its own question's
@@ -187,8 +181,6 @@ class Unit:
                     f"({who + ': ' if who else ''}{context.describe(error).message})"
                 )
                 answers = None
-            finally:
-                context.read_s += time.perf_counter() - start
             return answers  # type: ignore[no-any-return]
 
         samples = _sample_count(plan[0][1])

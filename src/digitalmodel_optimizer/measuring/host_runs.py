@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from digitalmodel_optimizer.history.store import VARIABLE as HISTORY_VARIABLE
 from digitalmodel_optimizer.measuring.process_tree import Usage, run_child
 from digitalmodel_optimizer.report.report import REPORT_VARIABLE
 from digitalmodel_optimizer.watcher import ENVIRONMENT_VARIABLE
@@ -75,7 +76,7 @@ def run_host(
 
 
 def _environment(report: Path, *, plugins: bool) -> dict[str, str]:
-    environment = {**os.environ, "PYTHONIOENCODING": "utf-8"}
+    environment = {**os.environ, "PYTHONIOENCODING": "utf-8", HISTORY_VARIABLE: "off"}
     if plugins:
         environment.pop(ENVIRONMENT_VARIABLE, None)
         environment[REPORT_VARIABLE] = str(report)

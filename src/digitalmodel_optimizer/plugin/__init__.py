@@ -72,10 +72,12 @@ from digitalmodel_optimizer.plugin.results import (
     OutputFile,
     Request,
     RequestKind,
+    ResourceSample,
     Store,
     StoreAction,
     Timings,
 )
+from digitalmodel_optimizer.plugin.timing import Stage, performance_timer
 
 __all__ = [
     "AUTO",
@@ -110,14 +112,17 @@ __all__ = [
     "Progress",
     "Request",
     "RequestKind",
+    "ResourceSample",
     "RetryAction",
     "Schedule",
     "Settings",
     "SettingsError",
     "SimulationFile",
+    "Stage",
     "Store",
     "StoreAction",
     "Timings",
     "VerificationError",
     "hookimpl",
+    "performance_timer",
 ]

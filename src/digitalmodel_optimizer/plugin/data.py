@@ -98,7 +98,8 @@ class Allocation:
     with ``workers``; up to ``max_workers`` may run at a time if a plugin's ``optimizer_adjust``
     raises them (0: no more than ``workers``). ``worker_start_s``: what the allocation expects a
     new worker to need before its first file. ``expected``: what all files still to be processed
-    will cost, for those who ask before the run; None where nobody can tell.
+    will cost, for those who ask before the run; None where nobody can tell. ``limited_by``: what
+    has set the number of workers, in a word or two (``cores``, ``memory``, ``licences``).
     """
 
     workers: int
@@ -109,6 +110,7 @@ class Allocation:
     max_workers: int = 0
     worker_start_s: float = 0.5
     expected: Expected | None = None
+    limited_by: str = ""
 
 
 @dataclass(frozen=True)

@@ -320,6 +320,20 @@ def optimizer_batch_finished(
 
 
 @hookspec
+def optimizer_report_ready(facts: Mapping[str, Any], settings: Settings) -> BatchVerdict | None:
+    """The report of a batch is about to be printed: all that is known of it, as plain data.
+
+    Called: in the parent, once per batch, after ``optimizer_batch_finished``, of a batch that was
+    interrupted or has failed too; every plugin.
+    ``facts``: numbers, texts, lists and dicts, as ``DIGITALMODEL_OPTIMIZER_REPORT`` has them; do
+    not change them. ``facts["schema"]`` names their form.
+    Returns: nothing, or a :class:`BatchVerdict`, whose sentences go into the printed report.
+    Example: ``post(json.dumps(facts)); return None``
+    Added in 0.2.
+    """
+
+
+@hookspec
 def optimizer_manage_store(
     action: StoreAction, results_folder: str, settings: Settings
 ) -> Store | None:

@@ -97,6 +97,7 @@ class Settings:
     ``ceiling`` is the most workers the user allows (None: left to the plugins).
     ``read_block_mb`` is the most memory that results read ahead may take, per model.
     ``use_processes`` False keeps everything in one process. ``timeout_per_file_s`` None: no limit.
+    ``history``: what the run took is kept, and compared with earlier runs.
     ``cache``: results may be kept by plugins, and taken from them. ``verify_inputs``: of a file
     whose result is kept the whole content has to be the same.
     ``verify`` is how much is compared with the host's own way of reading (``off``, ``column``,
@@ -111,6 +112,7 @@ class Settings:
     save_error_reports: bool = True
     progress: bool = True
     read_block_mb: float = 64.0
+    history: bool = True
     cache: bool = False
     verify_inputs: bool = False
     verify: str = "column"

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from digitalmodel_optimizer.plugin.data import Batch, Schedule, SimulationFile
+from digitalmodel_optimizer.plugin.data import Batch, Machine, Schedule, SimulationFile
 
 
 class ErrorKind(enum.Enum):
@@ -55,12 +55,63 @@ class OutputFile:
 
 @dataclass(frozen=True)
 class Timings:
-    """Seconds, wall clock but for ``cpu_s`` (of the thread that did the work)."""
+    """What a file took, in s: wall clock by stage, and CPU time of the thread that did the work.
+
+    ``total_s`` is from the moment that a worker has the file until it is done with it; ``wait_s``
+    comes before (from the moment that the file was handed to the executor), ``publish_s`` after
+    it, in the parent. ``began_s`` is when the worker began, in s since 1970 by the machine's
+    clock; 0 where it is not known.
+    """
 
     total_s: float = 0.0
     load_s: float = 0.0
     read_s: float = 0.0
     cpu_s: float = 0.0
+    enumerate_s: float = 0.0
+    write_s: float = 0.0
+    load_cpu_s: float = 0.0
+    enumerate_cpu_s: float = 0.0
+    read_cpu_s: float = 0.0
+    write_cpu_s: float = 0.0
+    wait_s: float = 0.0
+    publish_s: float = 0.0
+    began_s: float = 0.0
+
+    @property
+    def engine_s(self) -> float:
+        """The engine's own work on columns and tables, and what plugins do beside it."""
+        others = self.load_s + self.enumerate_s + self.read_s + self.write_s
+        return max(0.0, self.total_s - others)
+
+    @property
+    def engine_cpu_s(self) -> float:
+        others = self.load_cpu_s + self.enumerate_cpu_s + self.read_cpu_s + self.write_cpu_s
+        return max(0.0, self.cpu_s - others)
+
+
+@dataclass(frozen=True)
+class ResourceSample:
+    """What the processes of a batch, the parent and its workers, were doing at one moment.
+
+    ``at_s``: seconds since the batch began. ``memory_mb`` is resident memory (pages that processes
+    share count in each), ``unique_mb`` what is each process's own, looked at rarely. ``cpu_s``,
+    ``read_mb``, ``written_mb`` and ``page_faults`` (those that had to wait for a disk) count from
+    the beginning of the batch, over all processes that it has had; the bytes are those that were
+    asked of the system, whether or not a disk had to move. None: the system does not tell.
+    """
+
+    at_s: float
+    memory_mb: float
+    cpu_s: float
+    processes: int
+    threads: int
+    files_running: int
+    workers_limit: int
+    memory_available_mb: float
+    read_mb: float | None = None
+    written_mb: float | None = None
+    page_faults: int | None = None
+    unique_mb: float | None = None
 
 
 @dataclass(frozen=True)
@@ -184,6 +235,9 @@ class BatchReport:
     start of the host's command; None where this process is not that command.
     ``partial_tables`` are the summaries of a batch that a fault has ended: they hold the files
     that have succeeded, and have names of their own.
+    ``began_s``: when the batch began, in s since 1970. ``samples``: what its processes used, in
+    order of time; a long batch has them further apart. ``machine``: as it was at the beginning.
+    ``licence_wait_s``: for how long nothing was started since a licence was refused.
     """
 
     batch: Batch
@@ -200,6 +254,10 @@ class BatchReport:
     refused: tuple[str, ...] = ()
     partial_tables: tuple[str, ...] = ()
     command_s: float | None = None
+    began_s: float = 0.0
+    samples: tuple[ResourceSample, ...] = ()
+    machine: Machine | None = None
+    licence_wait_s: float = 0.0
 
     @property
     def failed(self) -> tuple[FileResult, ...]:

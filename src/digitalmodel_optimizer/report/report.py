@@ -5,14 +5,11 @@ from __future__ import annotations
 import json
 import os
 import textwrap
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Mapping
-from math import isfinite
-from numbers import Real
 from pathlib import Path, PurePath
 from typing import Any, TextIO
 
-from digitalmodel_optimizer.plugin import Assignment, BatchReport, ErrorKind, FileResult
 from digitalmodel_optimizer.report.console import (
     PLAIN_WIDTH,
     is_terminal,
@@ -27,13 +24,12 @@ MOST_FAILURES = 10
 MOST_WARNINGS = 8
 
 
-def print_report(report: BatchReport, file: TextIO | None = None) -> None:
-    """Print ``report`` to ``file``, by default standard error.
+def print_report(content: dict[str, Any], file: TextIO | None = None) -> None:
+    """Print a report (:func:`~.facts.report_as_dict`) to ``file``, by default standard error.
 
     Where the environment variable ``DIGITALMODEL_OPTIMIZER_REPORT`` names a file, the report is
-    written there too, whole and as JSON (:func:`report_as_dict`).
+    written there too, whole and as JSON.
     """
-    content = report_as_dict(report)
     fault = _write_json(content)
     if fault is not None:
         content["warnings"].append(fault)
@@ -43,7 +39,7 @@ def print_report(report: BatchReport, file: TextIO | None = None) -> None:
     if is_terminal(stream):
         _print_styled(content, stream)
     else:  # without rich, whose import costs more than a small batch's report is worth
-        TolerantStream(stream).write("\n".join([_headline(content), *_plain(content), ""]))
+        TolerantStream(stream).write("\n".join([headline(content), *_plain(content), ""]))
     TolerantStream(stream).flush()
 
 
@@ -71,7 +67,7 @@ def _print_styled(content: dict[str, Any], stream: TextIO) -> None:
         table.add_row(Text(f"  {label}"), Text(sentence))
     good = not (content["failed"] or _ended_early(content))
     style = "bold green" if good else "bold red"
-    console.print(Text(_headline(content), style=style), table, sep="\n")
+    console.print(Text(headline(content), style=style), table, sep="\n")
 
 
 def _plain(content: dict[str, Any]) -> Iterator[str]:
@@ -89,118 +85,13 @@ def _plain(content: dict[str, Any]) -> Iterator[str]:
         )
 
 
-def group_as_dict(item: Assignment) -> dict[str, Any]:
-    """A group and what was allocated to it, as reports and plans have it."""
-    return {
-        "label": item.group.label,
-        "files": len(item.group.files),
-        "size_mb": item.group.size_mb,
-        "workers": item.allocation.workers,
-        "native_threads": item.allocation.native_threads,
-        "reason": item.allocation.reason,
-        "memory_factor": item.allocation.memory_factor,
-        "memory_budget_mb": item.allocation.memory_budget_mb,
-    }
-
-
-def report_as_dict(report: BatchReport) -> dict[str, Any]:
-    """``report`` as plain data for JSON; keys carry their units."""
-    done = [result for result in report.results if result.error is None]
-    failed = [item for item in report.failed if not _stopped(item)]
-    size_mb = sum(result.file.size_mb for result in done)
-    seconds = report.elapsed_s
-    assignments = report.schedule.assignments if report.schedule else ()
-    return {
-        "batch": report.batch.identifier,
-        "results_folder": report.batch.results_folder,
-        "interrupted": report.interrupted,
-        "files": len(report.results),
-        "files_done": len(done),
-        "files_reused": report.batch.files_reused,
-        "files_read": _files_read(report),
-        "read_because": dict(report.reasons),
-        "files_left": sum(_stopped(item) for item in report.failed),
-        "size_done_mb": size_mb,
-        "elapsed_s": seconds,
-        "command_s": report.command_s,
-        "files_per_s": len(done) / seconds if seconds else 0.0,
-        "mb_per_s": size_mb / seconds if seconds else 0.0,
-        "backend": report.backend,
-        "workers": report.schedule.workers if report.schedule else 1,
-        "memory_peak_mb": report.memory_peak_mb,
-        "groups": [group_as_dict(item) for item in assignments],
-        "decisions": list(report.decisions),
-        "remarks": [{"plugin": name, "text": text} for name, text in report.remarks],
-        "refused": list(report.refused),
-        "warnings": [*report.warnings, *_unusable_notes(report.results)],
-        "notes": _summed_notes(report.results),
-        "failed": [_failure(item) for item in failed],
-        "partial_tables": list(report.partial_tables),
-    }
-
-
-def _files_read(report: BatchReport) -> int:
-    """Files that were processed in this run, those that failed too."""
-    earlier = report.batch.files_reused + report.batch.files_resumed
-    return sum(not _stopped(result) for result in report.results) - earlier
-
-
-def _stopped(result: FileResult) -> bool:
-    return result.error is not None and result.error.kind is ErrorKind.STOPPED
-
-
-def _failure(result: FileResult) -> dict[str, Any]:
-    assert result.error is not None
-    return {
-        "file": result.file.path,
-        "kind": result.error.kind.value,
-        "message": result.error.message,
-        "attempt": result.attempt,
-    }
-
-
-def _notes(results: tuple[FileResult, ...]) -> Iterator[tuple[str, str, Any]]:
-    """Plugin, quantity, value: what plugins noted of the files, one after the other."""
-    for result in results:
-        for plugin, quantities in result.notes.items():
-            if isinstance(quantities, Mapping):
-                for name, value in quantities.items():
-                    yield str(plugin), str(name), value
-            else:
-                yield str(plugin), "", quantities
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, Real) and isfinite(value)
-
-
-def _summed_notes(results: tuple[FileResult, ...]) -> dict[str, dict[str, float]]:
-    """What plugins noted, added up by plugin and quantity; largest for peaks."""
-    sums: dict[str, dict[str, float]] = defaultdict(dict)
-    for plugin, name, value in _notes(results):
-        if name and _is_number(value):
-            known, more = sums[plugin].get(name, 0.0), float(value)  # numpy's are no JSON
-            sums[plugin][name] = max(known, more) if "peak" in name else known + more
-    return {plugin: dict(quantities) for plugin, quantities in sums.items()}
-
-
-def _unusable_notes(results: tuple[FileResult, ...]) -> list[str]:
-    """A sentence for each plugin that noted anything but numbers."""
-    first = {
-        plugin: f"plugin {plugin} notes {name or 'something'} as {value!r}, which is no number; "
-        "left out"
-        for plugin, name, value in reversed([*_notes(results)])
-        if not (name and _is_number(value))
-    }
-    return list(first.values())
-
-
-def _ended_early(content: dict[str, Any]) -> bool:
+def _ended_early(content: Mapping[str, Any]) -> bool:
     """Whether the batch has not come to its end: nobody has waited for it, or a fault ended it."""
     return bool(content["interrupted"] or content["files_left"] or content["partial_tables"])
 
 
-def _headline(content: dict[str, Any]) -> str:
+def headline(content: Mapping[str, Any]) -> str:
+    """The first line: how many files, how long, what failed."""
     files, failed = content["files"], len(content["failed"])
     took = duration(content["elapsed_s"])
     if content["command_s"] is not None:
@@ -230,6 +121,10 @@ def _lines(content: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "rate", f"{content['files_per_s']:.3g} files/s, {amount(content['mb_per_s'])}/s"
     if content["files_read"] or not content["files_reused"]:
         yield "ran on", _ran_on(content)
+    if content["bottleneck"]["sentence"]:
+        yield "limited", f"by {content['bottleneck']['sentence']}"
+    if content["earlier"]:
+        yield "before", _earlier(content["earlier"])
     labels = {f"{group['label']}: {group['reason']}" for group in content["groups"]}
     for group in content["groups"]:
         size = f"{count(group['files'], 'file')}, {amount(group['size_mb'])}"
@@ -245,6 +140,8 @@ def _lines(content: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield remark["plugin"], remark["text"]
     yield from _folded("doubtful", content["warnings"], MOST_WARNINGS)
     yield from _failures(content)
+    if content["run"] is not None:
+        yield "more", f"digitalmodel-optimizer report {content['run']} writes a page of this run"
 
 
 def _ran_on(content: dict[str, Any]) -> str:
@@ -255,6 +152,12 @@ def _ran_on(content: dict[str, Any]) -> str:
         f"{native} native thread{'' if native == '1' else 's'} a model, "
         f"{amount(content['memory_peak_mb'])} at the peak (all processes)"
     )
+
+
+def _earlier(earlier: dict[str, Any]) -> str:
+    least, most = duration(earlier["least_s"]), duration(earlier["most_s"])
+    median = duration(earlier["median_s"])
+    return f"{count(earlier['runs'], 'comparable run')} took {median} (median; {least} to {most})"
 
 
 def _failures(content: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -1,0 +1,1 @@
+"""What earlier runs took: kept on this machine, for comparison, trends and alerts."""
