@@ -11,18 +11,20 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
+import pyte
 import pytest
 
 from digitalmodel_optimizer.plugin import Batch, Progress, SimulationFile
 from digitalmodel_optimizer.report import live
+from digitalmodel_optimizer.report.host_lines import HostLines
 from digitalmodel_optimizer.report.progress import ProgressDisplay
 from digitalmodel_optimizer.report.status import sentence
 
 OpenTerminal = Callable[[], "FakeTerminal"]
 FILES = tuple(SimulationFile(i, f"sim/lc{i:04d}.sim", 6_700_000) for i in range(20))
 BATCH = Batch("x", FILES, "results")
-ERASE = "\x1b[2A\x1b[J"
 
 
 def progress(done: int, failed: int = 0) -> Progress:
@@ -43,6 +45,20 @@ def progress(done: int, failed: int = 0) -> Progress:
 class FakeTerminal(io.StringIO):
     def isatty(self) -> bool:
         return True
+
+
+def shown_by(terminal: FakeTerminal) -> list[str]:
+    """The lines on a screen of 80 columns that has received all of it."""
+    screen = pyte.Screen(80, 40)
+    pyte.Stream(screen).feed(terminal.getvalue().replace("\n", "\r\n"))
+    lines = [line.rstrip() for line in screen.display]
+    return [line for line in lines if line and "of the host:" not in line]
+
+
+@pytest.fixture(autouse=True)
+def logs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    monkeypatch.setenv("DIGITALMODEL_OPTIMIZER_LOGS", str(tmp_path / "logs"))
+    return tmp_path / "logs"
 
 
 class OldConsole(io.TextIOWrapper):
@@ -68,7 +84,7 @@ def open_terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[[], FakeTerminal]
 def drawn(terminal: FakeTerminal, times: int = 1) -> bool:
     """Whether the display has been drawn, and so often drawn anew."""
     deadline_s = time.monotonic() + 20
-    while terminal.getvalue().count(" running: ") < times:
+    while terminal.getvalue().count(" so far") < times:
         if time.monotonic() > deadline_s:
             return False
         time.sleep(0.01)
@@ -118,16 +134,16 @@ def test_the_display_is_drawn_and_taken_away(open_terminal: OpenTerminal) -> Non
     display.optimizer_progress(progress(5, failed=2))
     assert drawn(terminal, times=2)
     display.optimizer_batch_finished()
-    text = terminal.getvalue()
-    assert "5/20 files" in text
-    assert "2 failed" in text
-    assert "5 of at most 5 running: lc0005, lc0006, lc0007, lc0008 +1" in text
-    assert f"\r{ERASE}5/20 files, 2 failed" in text
-    assert text.endswith("\n")
+    said = (
+        "5/20 files, 2 failed, 2.5 files/s, 17 MB/s, 6 s left, running: lc0005, lc0006, lc0007 +2"
+    )
+    assert "".join(shown_by(terminal)) == said
     assert "write" not in vars(terminal)
 
 
-def test_lines_of_others_stay_whole_and_none_is_lost(open_terminal: OpenTerminal) -> None:
+def test_what_the_host_prints_is_kept_whole_in_a_file_and_named_at_the_end(
+    open_terminal: OpenTerminal, logs: Path
+) -> None:
     terminal = open_terminal()
     handler = logging.StreamHandler(sys.stderr)  # holds the stream, as log handlers do
     display = ProgressDisplay()
@@ -147,14 +163,42 @@ def test_lines_of_others_stay_whole_and_none_is_lost(open_terminal: OpenTerminal
     for thread in threads:
         thread.join()
     sys.stdout.write("no end")
+    assert drawn(terminal)
     display.close()
-    lines = terminal.getvalue().replace("\r", "").replace(ERASE, "").splitlines()
+    (file,) = logs.iterdir()
+    lines = file.read_text(encoding="utf-8").splitlines()
     for name in ("one", "two", "six"):
         assert [line for line in lines if line.startswith(name)] == [
             f"{name} says {number:03d}" for number in range(100)
         ]
-    assert "logged" in lines
-    assert any("no end" in line for line in lines)
+    assert {"logged", "no end"} < set(lines)
+    assert "302 lines of the host:" in terminal.getvalue()
+    assert "says" not in "".join(shown_by(terminal))
+
+
+def test_where_no_file_can_be_written_the_hosts_lines_are_printed(
+    open_terminal: OpenTerminal, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("DIGITALMODEL_OPTIMIZER_LOGS", str(tmp_path / "file" / "logs"))
+    terminal = open_terminal()
+    display = ProgressDisplay()
+    display.optimizer_batch_started(BATCH)
+    print("a line of the host")
+    display.close()
+    assert "a line of the host" in terminal.getvalue()
+
+
+def test_only_so_many_files_of_the_hosts_lines_stay(logs: Path) -> None:
+    logs.mkdir()
+    for number in range(30):
+        (logs / f"host-20260101-0000{number:02d}-1.log").touch()
+    lines = HostLines()
+    assert lines.take("one\n")
+    lines.close()
+    assert len(list(logs.iterdir())) == 20
+    assert lines.path is not None
+    assert lines.path.read_text() == "one\n"
 
 
 def test_without_colour_there_is_none(
@@ -199,10 +243,11 @@ def test_nothing_is_drawn_for_an_update_or_a_line_of_the_engine(
     terminal = open_terminal()
     display = ProgressDisplay()
     display.optimizer_batch_started(BATCH)
+    before = terminal.getvalue()
     for _ in range(1000):
         display.optimizer_progress(progress(3))
         print("a line of the engine")
-    assert terminal.getvalue() == "a line of the engine\n" * 1000
+    assert terminal.getvalue() == before
     display.close()
 
 
@@ -217,7 +262,8 @@ def test_an_interrupted_batch_that_goes_on_shows_its_own_rate(
     display.optimizer_progress(resumed)
     assert drawn(terminal)
     display.close()
-    assert "12/20 files  1 files/s, 6.7 MB/s" in terminal.getvalue()
+    assert "12/20 files" in terminal.getvalue()
+    assert "1 files/s, 6.7 MB/s" in terminal.getvalue()
     assert "12/20 files, 1 files/s, 6.7 MB/s, 8 s left" in terminal.getvalue()
 
 

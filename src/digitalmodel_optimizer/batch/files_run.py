@@ -107,6 +107,7 @@ class FilesRun:
             isolated_alone=not self.executor.isolates, capacity=self.executor.capacity
         )
         self._tracker.limit = lambda: self._scheduler.limit
+        self._tracker.memory_budget_mb = schedule.memory_budget_mb
         self._loop = loop = BatchLoop(
             self._scheduler,
             self.executor,

@@ -285,6 +285,12 @@ class BatchLoop:
             self._adjust_at_s = now_s + min(ADJUST_S, now_s / EARLY_LOOKS)
             self._adjust(*observed)
 
+    def _hold(self, adjustment: Adjustment) -> None:
+        if self.scheduler.held == adjustment.starting:
+            self.scheduler.held = not adjustment.starting
+            word = "no more files start" if self.scheduler.held else "files start again"
+            self._decide(f"{word}: {adjustment.reason}")
+
     def _measure(self) -> Usage:
         pids = self.executor.pids
         known = tuple(pids) if pids or self.executor.in_parent else None
@@ -297,6 +303,7 @@ class BatchLoop:
             workers_limit=self.scheduler.limit,
             memory_available_mb=self.tracker.available_mb(),
         )
+        self.tracker.memory_mb = sum(item.memory_mb for item in usage.values())
         cpu_s = {pid: item.cpu_s for pid, item in usage.items()}
         files = self.executor.files_by_pid
         files = {ALL: self.scheduler.running} if files is None else files
@@ -314,6 +321,11 @@ class BatchLoop:
             return
         if not isinstance(adjustment, Adjustment):
             raise self.manager.invalid_return("optimizer_adjust", adjustment, "an Adjustment")
+        self._hold(adjustment)
+        if adjustment.stop:
+            self.stopped_by = BatchStoppedError(adjustment.reason)
+            self.scheduler.stop()
+            return
         self.scheduler.set_limit(adjustment.workers)
         if self.scheduler.limit != before:
             self._replan, self._replan_at_s = None, math.inf  # it knows more than the first file

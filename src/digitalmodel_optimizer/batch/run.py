@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import TracebackType
 
@@ -15,6 +16,7 @@ from digitalmodel_optimizer.batch.prewarmed import prewarmed
 from digitalmodel_optimizer.batch.resources import tree_usage
 from digitalmodel_optimizer.batch.reuse import Reuse, take_up
 from digitalmodel_optimizer.batch.sample_check import SampleCheck
+from digitalmodel_optimizer.batch.stage_board import Boards
 from digitalmodel_optimizer.batch.staging import Staging
 from digitalmodel_optimizer.batch.tracker import Tracker
 from digitalmodel_optimizer.file.messages import say
@@ -78,6 +80,8 @@ class BatchRun:
         self._start, self._began_s = time.perf_counter(), time.time()
         self._machine = measure_machine()
         self._tracker = Tracker(batch.files, self._clock, lambda: measure_memory_mb()[1])
+        self._boards = Boards(staging.folder)
+        self._tracker.stages = self._stages
         self._ended_a_process = staging.broken_off(batch.files)
         self._files = FilesRun(
             manager,
@@ -89,7 +93,7 @@ class BatchRun:
                 state_for=carried.state_for,
                 processed=carried.finished,
                 take=self._take,
-                decide=self.decisions.append,
+                decide=self._decide,
                 results=self.outcome.results,
                 checked=self._checked,
             ),
@@ -105,6 +109,7 @@ class BatchRun:
         exc: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._boards.close()
         if self._files.executor is not None:
             self._files.executor.close(kill=True)
 
@@ -132,6 +137,16 @@ class BatchRun:
         """Results of files that succeeded and were not supplied by a plugin."""
         reused = self.reuse.results.keys()
         return [r for r in report.results if r.error is None and r.file.index not in reused]
+
+    def _decide(self, sentence: str) -> None:
+        self.decisions.append(sentence)
+        self._tracker.decision = sentence
+
+    def _stages(self) -> Mapping[int, str]:
+        executor = self._files.executor
+        if executor is None:
+            return {}
+        return self._boards.stages([os.getpid()] if executor.in_parent else executor.pids)
 
     def _clock(self) -> float:
         return time.perf_counter() - self._start

@@ -34,7 +34,7 @@ class Scheduler:
     - A file that does not fit is not passed by those behind it, or it would wait for ever. One
       file is always started when nothing else runs, however large it is.
     - A file that must run alone waits until nothing runs, and nothing starts beside it.
-    - While the batch pauses, nothing starts.
+    - While the batch pauses, or is held, nothing starts.
 
     :param isolated_alone: files that must be isolated run alone, since the executor cannot isolate
         one from another.
@@ -58,6 +58,7 @@ class Scheduler:
         self._refused: set[int] = set()
         self._successes = 0
         self.stopping = False
+        self.held = False
 
     # -- what is asked -----------------------------------------------------------------------
 
@@ -187,7 +188,7 @@ class Scheduler:
             self._waiting.extendleft(reversed(due))
 
     def _may_start(self, waiting: _Waiting, now_s: float) -> bool:
-        if self.stopping or now_s < self._resume_at_s:
+        if self.stopping or self.held or now_s < self._resume_at_s:
             return False
         if not self._running:
             return True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from digitalmodel_optimizer.plugin import FileResult, Progress, SimulationFile
 
@@ -34,6 +34,8 @@ class Tracker:
         self._total = len(self._upcoming)
         self._total_mb = sum(file.size_mb for file in self._upcoming.values())
         self._running: dict[int, SimulationFile] = {}
+        self._running_since_s: dict[int, float] = {}
+        self._stages: Mapping[int, str] = {}
         self._failed: dict[int, bool] = {}
         self._failures = 0
         self._done_mb = 0.0
@@ -45,6 +47,10 @@ class Tracker:
         self._told_at_s = float("-inf")
         self.untold = False
         self.limit: Callable[[], int] = lambda: 1
+        self.stages: Callable[[], Mapping[int, str]] = dict
+        self.memory_mb = 0.0
+        self.memory_budget_mb: float | None = None
+        self.decision = ""
 
     def reorder(self, order: Iterable[SimulationFile]) -> None:
         """Files start in this order from now on."""
@@ -59,6 +65,7 @@ class Tracker:
     def started(self, file: SimulationFile) -> None:
         self._upcoming.pop(file.index, None)
         self._running[file.index] = file
+        self._running_since_s[file.index] = self._clock()
         self.untold = True
 
     def finished(self, result: FileResult) -> None:
@@ -99,10 +106,11 @@ class Tracker:
         now_s = self._clock()
         if now_s - self._measured_at_s > _MEMORY_S:
             self._measured_at_s, self._available_mb = now_s, self._measure_mb()
+            self._stages = self.stages()
         return self._available_mb
 
     def progress(self, busy_cores: float | None = None, observed_files: int = 0) -> Progress:
-        now_s = self._clock()
+        now_s, available_mb = self._clock(), self.available_mb()
         return Progress(
             files_total=self._total,
             files_done=len(self._failed),
@@ -113,7 +121,7 @@ class Tracker:
             running=tuple(self._running.values()),
             upcoming=tuple(itertools.islice(self._upcoming.values(), MAX_UPCOMING)),
             workers_limit=self.limit(),
-            memory_available_mb=self.available_mb(),
+            memory_available_mb=available_mb,
             files_waiting=len(self._upcoming),
             files_resumed=self._resumed,
             size_resumed_mb=self._resumed_mb,
@@ -121,4 +129,9 @@ class Tracker:
             worker_s=self._worker_s,
             busy_cores=busy_cores,
             observed_files=observed_files,
+            running_s={i: now_s - self._running_since_s[i] for i in self._running},
+            stages={i: stage for i, stage in self._stages.items() if i in self._running},
+            memory_mb=self.memory_mb,
+            memory_budget_mb=self.memory_budget_mb,
+            decision=self.decision,
         )

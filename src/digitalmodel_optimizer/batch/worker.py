@@ -18,6 +18,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from digitalmodel_optimizer.batch.own_loop import run_own_loop
+from digitalmodel_optimizer.batch.stage_board import StageBoard
 from digitalmodel_optimizer.file.failures import describe
 from digitalmodel_optimizer.file.messages import catch_in_this_process, catching, joined
 from digitalmodel_optimizer.file.seams import Seams
@@ -88,6 +89,7 @@ class Worker:
         self.settings = settings
         self.shared = shared
         self.seams = Seams(host)
+        self.board = StageBoard(shared.staging)
         self.start_faults: tuple[str, ...] = ()
         self.unit = defaults.unit = Unit(
             host, manager.hook, settings, shared, self.seams.get_objects, manager.blame
@@ -95,8 +97,9 @@ class Worker:
 
     def process(self, task: FileTask) -> FileResult:
         """One file through plugins and host; never raises for the file's own fault."""
-        with StageClock() as clock:
+        with StageClock(self.board.file(task.file.index)) as clock:
             result = self._process(task)
+        self.board.done()
         return replace(result, timings=clock.timings(), notes=clock.with_notes(result.notes))
 
     def _process(self, task: FileTask) -> FileResult:
@@ -209,8 +212,10 @@ def work_in_this_process(identifier: str, worker: Worker) -> None:
 def leave_batch() -> None:
     """Take this process out of the batch that it has worked on, with the seams of it."""
     this = _this_process
-    if this.worker is not None and not this.own:
-        this.worker.seams.close()
+    if this.worker is not None:
+        this.worker.board.close()
+        if not this.own:
+            this.worker.seams.close()
     this.identifier, this.worker, this.own = "", None, False
 
 

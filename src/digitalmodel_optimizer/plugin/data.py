@@ -197,6 +197,11 @@ class Progress:
     ``busy_cores``: CPU seconds per second, since plugins were last asked for an adjustment, of the
     workers that had files then and have some now; None where that is not known. They have
     ``observed_files`` of the files that run. Workers that are being started are not among them.
+
+    ``running_s``: for how long each running file has run, ``stages``: what is being done to it, as
+    far as that is known (:class:`~digitalmodel_optimizer.plugin.timing.Stage`), both by the file's
+    index and up to half a second old. ``memory_mb``: of all processes, ``memory_budget_mb``: what
+    the files in flight may take, ``decision``: the latest, in words.
     """
 
     files_total: int
@@ -216,6 +221,11 @@ class Progress:
     worker_s: float = 0.0
     busy_cores: float | None = None
     observed_files: int = 0
+    running_s: Mapping[int, float] = field(default_factory=dict)
+    stages: Mapping[int, str] = field(default_factory=dict)
+    memory_mb: float = 0.0
+    memory_budget_mb: float | None = None
+    decision: str = ""
 
 
 @dataclass(frozen=True)
@@ -235,10 +245,16 @@ class RetryAction:
 
 @dataclass(frozen=True)
 class Adjustment:
-    """A new limit of workers while a batch runs, with its reason in words for the report."""
+    """A new limit of workers while a batch runs, with its reason in words for the report.
+
+    ``starting`` False: nothing more starts until an adjustment says otherwise. ``stop``: the batch
+    ends after the files that run; the same command goes on with the others.
+    """
 
     workers: int
     reason: str
+    starting: bool = True
+    stop: bool = False
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,14 @@ what was measured.
 
 from __future__ import annotations
 
+import itertools
+import math
+import statistics
 from collections.abc import Sequence
 
 from digitalmodel_optimizer.plugin.data import Measured, Progress, SimulationFile
+
+_LEAST_FINISHED = 8
 
 
 def predict_s(measured: Measured, files: Sequence[SimulationFile]) -> float:
@@ -35,6 +40,28 @@ def remaining_s(progress: Progress) -> float | None:
     if in_this_run <= 0 or not progress.elapsed_s:
         return None
     return progress.elapsed_s * (1 - done) / in_this_run
+
+
+def remaining_range_s(progress: Progress) -> tuple[float, float] | None:
+    """From and to how many seconds are left, so that about 19 of 20 guesses hold; None where too
+    few files have finished.
+
+    The times between files that finish are taken for independent, with the coefficient of variation
+    c that the latest of them show: the rate so far, of n files, is then known to c / sqrt(n), and
+    what the r files left take beside it varies by c / sqrt(r).
+    """
+    expected_s = remaining_s(progress)
+    finished = progress.finished_s
+    if expected_s is None or len(finished) < _LEAST_FINISHED:
+        return None
+    gaps = [after - before for before, after in itertools.pairwise(finished)]
+    mean_s = statistics.fmean(gaps)
+    if mean_s <= 0:
+        return None
+    variation = statistics.stdev(gaps) / mean_s
+    ahead = max(1, progress.files_total - progress.files_done)
+    spread = 2 * variation * math.sqrt(1 / len(gaps) + 1 / ahead)
+    return expected_s * max(0.0, 1 - spread), expected_s * (1 + spread)
 
 
 def _share(progress: Progress, files: int, size_mb: float) -> float:

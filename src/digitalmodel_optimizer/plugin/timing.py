@@ -10,7 +10,7 @@ import contextlib
 import enum
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from digitalmodel_optimizer.plugin.results import Timings
 
@@ -34,10 +34,13 @@ class StageClock:
 
     A stage that begins within another one interrupts it. While the clock is entered, it is the one
     of the calling thread. ``notes``: seconds by plugin and quantity.
+
+    :param show: told of each stage that begins.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, show: Callable[[Stage], None] = lambda _: None) -> None:
         self.began_s = time.time()
+        self._show = show
         self.wall_s = dict.fromkeys(Stage, 0.0)
         self.cpu_s = dict.fromkeys(Stage, 0.0)
         self.notes: dict[str, dict[str, float]] = {}
@@ -58,6 +61,7 @@ class StageClock:
         self.cpu_s[self._stage] += cpu - self._cpu
         self._wall, self._cpu = wall, cpu
         before, self._stage = self._stage, stage
+        self._show(stage)
         return before
 
     def timings(self) -> Timings:

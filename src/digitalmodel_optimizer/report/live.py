@@ -1,7 +1,7 @@
-"""The display on a terminal: two lines at the bottom, everything else that is printed above them.
+"""The display on a terminal: where the batch stands, what each worker does, what was decided.
 
-Drawn four times a second and never for a line of the engine's: that one replaces the display,
-which comes back at the next tick. Hundreds of lines at once so cost what they would cost alone.
+Drawn by rich's Live four times a second, at the bottom; what the host prints meanwhile goes to a
+file (:mod:`~.host_lines`), every line of it, and comes back at the end as a path.
 """
 
 from __future__ import annotations
@@ -12,56 +12,76 @@ import time
 from collections.abc import Iterator
 from typing import TextIO
 
-from rich.console import Console, RenderableType
-from rich.progress_bar import ProgressBar
-from rich.table import Table
+from rich.console import Console
+from rich.live import Live
 from rich.text import Text
 
-from digitalmodel_optimizer.plugin import Progress
-from digitalmodel_optimizer.plugin.estimates import remaining_s, share_done
+from digitalmodel_optimizer.plugin import FileResult, Progress
 from digitalmodel_optimizer.report.console import is_terminal, standard_stream
-from digitalmodel_optimizer.report.status import left, names, rate, sentence
+from digitalmodel_optimizer.report.controls import Controls
+from digitalmodel_optimizer.report.format import count
+from digitalmodel_optimizer.report.host_lines import HostLines
+from digitalmodel_optimizer.report.keys import Keys
+from digitalmodel_optimizer.report.live_lines import View, live_lines
+from digitalmodel_optimizer.report.status import sentence
 
 TICK_S = 0.25
-_WIDEST_BAR = 30
+_FAILURES_KEPT = 3
 
 
 class LiveDisplay:
-    """Owns the bottom of the terminal from its making until :meth:`close`."""
+    """Owns the bottom of the terminal from its making until :meth:`close`.
 
-    def __init__(self, console: Console) -> None:
+    :param controls: told of the keys that are pressed.
+    """
+
+    def __init__(self, console: Console, controls: Controls | None = None) -> None:
         self._console = console
+        self._controls = controls or Controls()
         self._progress: Progress | None = None
         self._told_at = time.monotonic()
-        self._lines_drawn = 0
-        self._lock = threading.RLock()
+        self._failures: list[str] = []
         self._closing = threading.Event()
-        self._streams = [WholeLines(stream, self) for stream in _terminal_streams()]
+        self._host = HostLines()
+        self._live = Live(
+            console=console,
+            auto_refresh=False,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+            vertical_overflow="crop",
+        )
+        self._live.start()
+        self._streams = [WholeLines(stream, self._host) for stream in _terminal_streams()]
         for stream in self._streams:
             stream.start()
-        self._ticker = threading.Thread(target=self._tick, name="progress", daemon=True)
+        self._keys = Keys(self._controls.press)
+        self._ticker = threading.Thread(target=self._tick, name="optimizer-live", daemon=True)
         self._ticker.start()
 
     def update(self, progress: Progress) -> None:
         self._progress = progress
         self._told_at = time.monotonic()
 
+    def failed(self, result: FileResult) -> None:
+        assert result.error is not None
+        said = f"{result.file.stem}: {result.error.kind.value}: {result.error.message}"
+        self._failures = [*self._failures, said][-_FAILURES_KEPT:]
+
     def close(self, progress: Progress | None) -> None:
         self._closing.set()
         self._ticker.join(timeout=1.0)
-        with self._lock:
-            self._erase()
-            for stream in self._streams:
-                stream.stop()
-            if progress is not None:
-                self._console.print(Text(sentence(progress)), soft_wrap=True)
-
-    @contextlib.contextmanager
-    def above(self) -> Iterator[None]:
-        """While somebody else writes to the terminal: the display is not there."""
-        with self._lock:
-            self._erase()
-            yield
+        self._keys.close()
+        for stream in self._streams:
+            stream.stop()
+        self._host.close()
+        with contextlib.suppress(Exception):  # the terminal has gone
+            self._live.stop()
+        if progress is not None:
+            self._console.print(Text(sentence(progress)), soft_wrap=True)
+        if self._host.path is not None:
+            lines = count(self._host.count, "line")
+            self._console.print(Text(f"{lines} of the host: {self._host.path}"), soft_wrap=True)
 
     def _tick(self) -> None:
         while not self._closing.wait(TICK_S):
@@ -76,57 +96,16 @@ class LiveDisplay:
         progress = self._progress
         if progress is None:
             return
-        with self._lock, self._console.capture() as drawn:
-            width = max(20, self._console.width - 1)
-            self._console.print(self._drawn(progress), width=width)
-        text = drawn.get()
-        with self._lock:
-            if self._closing.is_set():
-                return
-            self._erase()
-            self._console.file.write(text)
-            self._console.file.flush()
-            self._lines_drawn = text.count("\n")
-
-    def _erase(self) -> None:
-        if self._lines_drawn:
-            self._console.file.write(f"\r\x1b[{self._lines_drawn}A\x1b[J")
-            self._console.file.flush()
-            self._lines_drawn = 0
-
-    def _drawn(self, progress: Progress) -> RenderableType:
-        grid = Table.grid(expand=True)
-        grid.add_column(overflow="ellipsis", no_wrap=True)
-        grid.add_row(self._bar(progress))
-        grid.add_row(Text(_running(progress), style="dim", overflow="ellipsis", no_wrap=True))
-        return grid
-
-    def _bar(self, progress: Progress) -> Table:
-        bar = Table.grid(padding=(0, 2, 0, 0))
-        width = min(_WIDEST_BAR, self._console.width // 4)
-        cells: list[RenderableType] = [
-            ProgressBar(total=1.0, completed=share_done(progress), width=width),
-            f"{progress.files_done}/{progress.files_total} files",
-        ]
-        if progress.files_failed:
-            cells.append(Text(f"{progress.files_failed} failed", style="bold red"))
-        if progress.files_done > progress.files_resumed and progress.elapsed_s:
-            cells.append(rate(progress))
-        remaining = remaining_s(progress)
-        if remaining and progress.files_done < progress.files_total:
-            seconds = remaining - (time.monotonic() - self._told_at)
-            cells.append(f"{left(seconds)} left")
-        for _ in cells:
-            bar.add_column(no_wrap=True)
-        bar.add_row(*cells)
-        return bar
-
-
-def _running(progress: Progress) -> str:
-    if progress.files_done == progress.files_total:
-        return "all files are done; the summary tables are being written"
-    now = names(progress.running, most=4) if progress.running else "waiting for a worker"
-    return f"{len(progress.running)} of at most {progress.workers_limit} running: {now}"
+        view = View(
+            progress,
+            since_told_s=time.monotonic() - self._told_at,
+            failures=tuple(self._failures),
+            host_line=self._host.last,
+            controls=self._controls.words,
+            keys=self._keys.works,
+        )
+        width, height = max(20, self._console.width - 1), self._console.height
+        self._live.update(live_lines(view, width, height), refresh=True)
 
 
 def _terminal_streams() -> Iterator[TextIO]:
@@ -136,15 +115,15 @@ def _terminal_streams() -> Iterator[TextIO]:
 
 
 class WholeLines:
-    """Lets only whole lines through to a stream, above the display, whoever writes to it.
+    """Keeps whole lines from a stream, whoever writes to it; where they cannot be kept, they go on.
 
     Log handlers keep the stream that they were made with, so it is the stream itself that is
     changed (its ``write``) and not ``sys.stdout``. Each thread has a line of its own to finish.
     """
 
-    def __init__(self, stream: TextIO, display: LiveDisplay) -> None:
+    def __init__(self, stream: TextIO, lines: HostLines) -> None:
         self._stream = stream
-        self._display = display
+        self._lines = lines
         self._write = stream.write
         self._unfinished: dict[int, str] = {}
 
@@ -153,19 +132,20 @@ class WholeLines:
             self._stream.write = self._take  # type: ignore[method-assign]
 
     def stop(self) -> None:
-        """Give the stream back; a line without an end is printed as it is."""
+        """Give the stream back; a line without an end is kept as it is."""
         with contextlib.suppress(AttributeError):
             del self._stream.write
-        self._write("".join(self._unfinished.values()))
-        self._stream.flush()
+        rest = "".join(text + "\n" for text in self._unfinished.values() if text)
         self._unfinished.clear()
+        if rest and not self._lines.take(rest):
+            self._write(rest)
+            self._stream.flush()
 
     def _take(self, text: str) -> int:
         me = threading.get_ident()
         whole, end, rest = (self._unfinished.get(me, "") + text).rpartition("\n")
         self._unfinished[me] = rest
-        if end:
-            with self._display.above():
-                self._write(whole + end)
-                self._stream.flush()
+        if end and not self._lines.take(whole + end):
+            self._write(whole + end)
+            self._stream.flush()
         return len(text)

@@ -6,10 +6,12 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
-from digitalmodel_optimizer.plugin import Batch, Progress, hookimpl
+from digitalmodel_optimizer.plugin import Adjustment, Batch, FileResult, Progress, hookimpl
 from digitalmodel_optimizer.report.console import is_terminal, make_console, standard_stream
+from digitalmodel_optimizer.report.controls import Controls
 from digitalmodel_optimizer.report.format import amount, count
 from digitalmodel_optimizer.report.status import sentence
 
@@ -26,6 +28,8 @@ class Display(Protocol):
 
     def update(self, progress: Progress) -> None: ...
 
+    def failed(self, result: FileResult) -> None: ...
+
     def close(self, progress: Progress | None) -> None: ...
 
 
@@ -40,6 +44,7 @@ class ProgressDisplay:
         self._lock = threading.RLock()
         self._display: Display | None = None
         self._last: Progress | None = None
+        self._controls = Controls()
 
     @hookimpl(trylast=True)
     def optimizer_batch_started(self, batch: Batch) -> None:
@@ -60,19 +65,34 @@ class ProgressDisplay:
             if console is not None and _can_be_drawn_on(console):
                 from digitalmodel_optimizer.report.live import LiveDisplay
 
-                return LiveDisplay(console)
+                return LiveDisplay(console, self._controls)
         return PlainDisplay(batch, self._plain_interval_s)
 
     @hookimpl
     def optimizer_progress(self, progress: Progress) -> None:
         with self._lock:
             self._last = progress
-            if self._display is None:
-                return
-            try:
-                self._display.update(progress)
-            except Exception:  # a display must not cost a batch
-                self.close()
+            self._show(lambda display: display.update(progress))
+
+    @hookimpl
+    def optimizer_file_finished(self, result: FileResult) -> None:
+        if result.error is not None:
+            with self._lock:
+                self._show(lambda display: display.failed(result))
+
+    @hookimpl(tryfirst=True)
+    def optimizer_adjust(self, progress: Progress) -> Adjustment | None:
+        """Asked twice a second: shows what has changed, does what the user wants."""
+        self.optimizer_progress(progress)
+        return self._controls.adjustment(progress)
+
+    def _show(self, show: Callable[[Display], None]) -> None:
+        if self._display is None:
+            return
+        try:
+            show(self._display)
+        except Exception:  # a display must not cost a batch
+            self.close()
 
     @hookimpl(tryfirst=True)
     def optimizer_batch_finished(self) -> None:
@@ -112,6 +132,9 @@ class PlainDisplay:
         if now - self._said_at >= self._interval_s:
             self._said_at = now
             self._print(sentence(progress))
+
+    def failed(self, result: FileResult) -> None:
+        """The report names them all."""
 
     def close(self, progress: Progress | None) -> None:
         if progress is not None:

@@ -22,6 +22,8 @@ from digitalmodel_optimizer.streams import TolerantStream
 REPORT_VARIABLE = "DIGITALMODEL_OPTIMIZER_REPORT"
 MOST_FAILURES = 10
 MOST_WARNINGS = 8
+# Less of anything that plugins measure is not worth a word.
+_LEAST_TOLD = 0.005
 
 
 def print_report(content: dict[str, Any], file: TextIO | None = None) -> None:
@@ -133,7 +135,7 @@ def _lines(content: dict[str, Any]) -> Iterator[tuple[str, str]]:
         if decision not in labels:
             yield "decided", decision
     for plugin, quantities in content["notes"].items():
-        said = ", ".join(quantity(*item) for item in quantities.items() if item[1])
+        said = ", ".join(quantity(*item) for item in quantities.items() if item[1] >= _LEAST_TOLD)
         if said:
             yield plugin, said
     for remark in content["remarks"]:
