@@ -78,7 +78,8 @@ class Alert:
 def alerts_of(facts: Mapping[str, Any], options: Mapping[str, Any]) -> Iterator[Alert]:
     """What the report of a batch gives reason to tell."""
     earlier, limit = facts["earlier"], options["slower_than_usual"]
-    if earlier and limit is not None and facts["elapsed_s"] > limit * earlier["median_s"]:
+    known = earlier is not None and earlier["runs"] and limit is not None
+    if known and facts["elapsed_s"] > limit * earlier["median_s"]:
         times = facts["elapsed_s"] / earlier["median_s"]
         said = f"took {facts['elapsed_s']:.1f} s, {times:.1f} times the {earlier['median_s']:.1f} s"
         yield Alert("slower_than_usual", f"{said} of {earlier['runs']} earlier runs")

@@ -83,7 +83,7 @@ class Boards:
 
     def stages(self, pids: Collection[int]) -> Mapping[int, str]:
         """The stage of each file that these processes work on, by the file's index."""
-        found = {}
+        found: dict[int, str] = {}
         for pid in pids:
             if pid not in self._known:
                 memory = _mapped(self._staging, pid, write=False)

@@ -6,6 +6,7 @@ import typer
 
 from digitalmodel_optimizer import __version__
 from digitalmodel_optimizer.commands import (
+    baseline,
     bench,
     cache,
     demo,
@@ -55,6 +56,7 @@ _HOST_COMMAND = {
 app.command("run", context_settings=_HOST_COMMAND)(run.command)
 app.command("plan", context_settings=_HOST_COMMAND)(plan.command)
 app.command("validate", context_settings=_HOST_COMMAND)(validate.command)
+app.command("baseline", context_settings=_HOST_COMMAND)(baseline.command)
 app.command("watch", context_settings=_HOST_COMMAND)(watch.command)
 app.command("demo")(demo.command)
 app.command("plugins")(plugins.command)

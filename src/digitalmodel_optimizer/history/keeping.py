@@ -6,7 +6,13 @@ from collections.abc import Mapping
 from statistics import median
 from typing import Any
 
-from digitalmodel_optimizer.history.store import History, HistoryError, comparable, default_path
+from digitalmodel_optimizer.history.store import (
+    BASELINE,
+    History,
+    HistoryError,
+    comparable,
+    default_path,
+)
 
 # Reports (samples and files) of so many runs are kept; of older ones the row of figures stays.
 KEPT_REPORTS = 200
@@ -17,8 +23,8 @@ LEAST_RUNS = 3
 
 def look_back(facts: Mapping[str, Any]) -> dict[str, Any] | None:
     """What comparable runs of the same batch took: ``runs`` (how many), ``median_s``, ``least_s``
-    and ``most_s`` of their loops, ``median_mb_per_s``, ``median_memory_mb``. None where there are
-    too few, or no history.
+    and ``most_s`` of their loops, ``median_mb_per_s``, ``median_memory_mb``; ``baseline_s``: what
+    the engine's own loop took, None where that is not known. None where there is neither.
     """
     path = default_path()
     if path is None or not facts["files_read"]:
@@ -27,12 +33,15 @@ def look_back(facts: Mapping[str, Any]) -> dict[str, Any] | None:
         runs = History(path).runs(facts["source"] or facts["results_folder"], last=_LOOKED_AT)
     except HistoryError:  # keeping the run meets the same, and says so
         return None
+    baselines = comparable(runs, facts, BASELINE)
+    baseline_s = baselines[-1].elapsed_s if baselines else None
     found = comparable(runs, facts)
     if len(found) < LEAST_RUNS:
-        return None
+        return None if baseline_s is None else {"runs": 0, "baseline_s": baseline_s}
     seconds = [run.elapsed_s for run in found]
     return {
         "runs": len(found),
+        "baseline_s": baseline_s,
         "median_s": median(seconds),
         "least_s": min(seconds),
         "most_s": max(seconds),

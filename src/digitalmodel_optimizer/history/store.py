@@ -252,7 +252,7 @@ def _row_of(facts: Mapping[str, Any]) -> dict[str, Any]:
     failed = facts["failed"]
     ended_early = facts["interrupted"] or facts["files_left"]
     machine = facts["machine"] or {}
-    read = [item for item in facts["records"] if item["total_s"]]
+    read = [item for item in facts["records"] if item["outcome"] not in ("earlier", "left")]
     return {
         "began_s": facts["began_s"],
         "status": INTERRUPTED if ended_early else FAILED if failed or facts["refused"] else DONE,
@@ -278,7 +278,7 @@ def _packed(facts: Mapping[str, Any]) -> bytes:
     return zlib.compress(json.dumps(facts).encode("utf-8", "surrogatepass"))
 
 
-def comparable(runs: Sequence[Run], of: Mapping[str, Any]) -> list[Run]:
+def comparable(runs: Sequence[Run], of: Mapping[str, Any], kind: str = RUN) -> list[Run]:
     """Those of ``runs`` that a run may be compared with: the same batch on the same machine, of
     about as many files read (within a tenth), that came to their end.
     """
@@ -288,7 +288,7 @@ def comparable(runs: Sequence[Run], of: Mapping[str, Any]) -> list[Run]:
         run
         for run in runs
         if run.machine == new["machine"]
-        and run.kind == RUN
+        and run.kind == kind
         and run.status != INTERRUPTED
         and least <= run.files_read <= most
         and 0.8 * new["size_read_mb"] <= run.size_read_mb <= 1.25 * new["size_read_mb"]

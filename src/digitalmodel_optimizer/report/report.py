@@ -126,7 +126,7 @@ def _lines(content: dict[str, Any]) -> Iterator[tuple[str, str]]:
     if content["bottleneck"]["sentence"]:
         yield "limited", f"by {content['bottleneck']['sentence']}"
     if content["earlier"]:
-        yield "before", _earlier(content["earlier"])
+        yield "before", _earlier(content["earlier"], content["elapsed_s"])
     labels = {f"{group['label']}: {group['reason']}" for group in content["groups"]}
     for group in content["groups"]:
         size = f"{count(group['files'], 'file')}, {amount(group['size_mb'])}"
@@ -156,10 +156,17 @@ def _ran_on(content: dict[str, Any]) -> str:
     )
 
 
-def _earlier(earlier: dict[str, Any]) -> str:
-    least, most = duration(earlier["least_s"]), duration(earlier["most_s"])
-    median = duration(earlier["median_s"])
-    return f"{count(earlier['runs'], 'comparable run')} took {median} (median; {least} to {most})"
+def _earlier(earlier: dict[str, Any], elapsed_s: float) -> str:
+    parts = []
+    if earlier["runs"]:
+        least, most = duration(earlier["least_s"]), duration(earlier["most_s"])
+        runs, median = count(earlier["runs"], "comparable run"), duration(earlier["median_s"])
+        parts.append(f"{runs} took {median} (median; {least} to {most})")
+    if earlier["baseline_s"] and elapsed_s:
+        times = earlier["baseline_s"] / elapsed_s
+        took = duration(earlier["baseline_s"])
+        parts.append(f"{times:.3g} times as fast as the engine's own loop, which took {took}")
+    return "; ".join(parts)
 
 
 def _failures(content: dict[str, Any]) -> Iterator[tuple[str, str]]:
