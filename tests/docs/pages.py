@@ -70,7 +70,13 @@ class Reader:
     def __post_init__(self) -> None:
         kept = {key: value for key, value in os.environ.items() if not key.startswith(_OURS)}
         path = os.pathsep.join([str(Path(sys.executable).parent), kept.get("PATH", "")])
-        self.environment = {**kept, "PATH": path, "COLUMNS": "100"}
+        history = self.folder.parent / f"{self.folder.name}-history.sqlite3"
+        self.environment = {
+            **kept,
+            "PATH": path,
+            "COLUMNS": "100",
+            "DIGITALMODEL_OPTIMIZER_HISTORY": str(history),
+        }
 
     def read(self, block: Block) -> None:
         """Do what ``block`` is marked for; AssertionError where the page does not hold."""

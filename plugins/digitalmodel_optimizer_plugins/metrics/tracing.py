@@ -28,7 +28,7 @@ def send_trace(facts: Mapping[str, Any], endpoint: str, timeout_s: float) -> boo
     )
     provider.add_span_processor(SimpleSpanProcessor(kept))
     _record(provider.get_tracer("digitalmodel-optimizer", facts["version"]), facts)
-    exporter = OTLPSpanExporter(endpoint=endpoint, timeout=timeout_s)  # type: ignore[arg-type,unused-ignore]
+    exporter: Any = OTLPSpanExporter(endpoint=endpoint, timeout=int(timeout_s))
     try:
         return bool(exporter.export(kept.get_finished_spans()) is SpanExportResult.SUCCESS)
     finally:
