@@ -13,14 +13,19 @@ from rich.text import Text
 _NAMES = {"brown": "yellow", "default": "default"}
 
 
-def picture(screen: pyte.Screen, title: str) -> str:
-    """From the first line of the live view on, with a few lines before it."""
+def picture(screen: pyte.Screen, title: str, without: str) -> str:
+    """From the first line of the live view on, with a few lines before it.
+
+    :param without: lines that hold it are left out.
+    """
     texts = [line.strip() for line in screen.display]
     first = next((n for n, text in enumerate(texts) if text.endswith(("/s", "files"))), 0)
     last = max(n for n, text in enumerate(texts) if text)
     console = Console(record=True, width=screen.columns, file=io.StringIO(), force_terminal=True)
     for row in range(max(0, first - 3), last + 1):
         line = Text()
+        if without in screen.display[row]:
+            continue
         cells = [screen.buffer[row][column] for column in range(screen.columns)]
         for (fg, bg, bold), run in itertools.groupby(cells, lambda c: (c.fg, c.bg, c.bold)):
             style = Style(color=_colour(fg), bgcolor=_colour(bg), bold=bold)
