@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
@@ -21,6 +22,8 @@ _PLANNED_AT_ONCE = 8
 # Starting two processes takes as long as planning about this many files.
 _WORTH_PROCESSES = 32
 MOST_JOBS = 8
+# Windows waits for 63 handles at once, of which Python needs a few for itself.
+MOST_JOBS_ON_WINDOWS = 60
 
 
 def default_jobs() -> int:
@@ -34,6 +37,7 @@ def plans(paths: Iterable[str], choice: Choice, jobs: int, counts: Counts) -> It
     :param counts: gets the number of files, candidates and skipped ones.
     """
     candidates = _candidates(paths, choice, counts)
+    jobs = min(jobs, MOST_JOBS_ON_WINDOWS) if sys.platform == "win32" else jobs
     if jobs <= 1:
         yield from _told((plan_file(path, choice) for path in candidates), counts)
         return

@@ -28,10 +28,16 @@ from digitalmodel_optimizer_migration.rules import BY_NAME, RULES
 from digitalmodel_optimizer_migration.splice import splice
 
 HOSTS = ("digitalmodel", "OrcFxAPI")
-_NAMES = "|".join(rule.path[0] for rule in RULES if rule.kind == PYTHON)
+# As a name, or as an option of a command line.
+_NAMES = "|".join(rule.path[0].replace("_", "[_-]") for rule in RULES if rule.kind == PYTHON)
 _NAMED = re.compile(rf"\b(?:{_NAMES})\b".encode())
 _IMPORTED = re.compile(rf"\b(?:from|import)\b(?:\\\r?\n|[^\n])*?\b(?:{'|'.join(HOSTS)})\b".encode())
 _BOM = b"\xef\xbb\xbf"
+# What LibCST's parser, which is written in Rust, raises where it meets what it has not foreseen:
+# an exception that is none of Exception's.
+_PANIC = "PanicException"
+# Calls that take a default for a name that is given as a text.
+_ASKED = frozenset({"get", "pop", "setdefault", "getattr", "getint"})
 
 
 def is_candidate(raw: bytes) -> bool:
@@ -50,7 +56,9 @@ def plan_python(raw: bytes, choice: Choice) -> tuple[list[Finding], list[Edit]]:
             return [], []
         source = _decoded(raw)
         hits = list(_numbers(source, rules))
-    except Exception as error:  # a syntax error, of either parser, or bytes that are no text
+    except BaseException as error:  # a syntax error, of either parser, or bytes that are no text
+        if not isinstance(error, Exception) and type(error).__name__ != _PANIC:
+            raise
         return _unreadable(error, decode_leniently(raw)), []
     ignores = Ignores(source.text, noqa=True)
     findings, edits = [], []
@@ -130,7 +138,9 @@ def _numbers(source: Text, rules: dict[str, Rule]) -> Iterator[tuple[str, int, i
 
 
 def _pairs(node: Any) -> Iterator[tuple[str, Any]]:
-    """Keyword arguments, parameter defaults, assignments: plain, annotated, within expressions."""
+    """Keyword arguments, parameter defaults, assignments: plain, annotated, within expressions;
+    defaults of options and of lookups by name.
+    """
     import libcst
 
     if isinstance(node, libcst.Arg) and node.keyword is not None:
@@ -142,6 +152,39 @@ def _pairs(node: Any) -> Iterator[tuple[str, Any]]:
             yield _name(target.target), node.value
     elif isinstance(node, (libcst.AnnAssign, libcst.NamedExpr)) and node.value is not None:
         yield _name(node.target), node.value
+    elif isinstance(node, libcst.Call):
+        yield from _defaults(node)
+
+
+def _defaults(call: Any) -> Iterator[tuple[str, Any]]:
+    """``add_argument("--threads", default=30)``, ``click.option("--threads", default=30)``,
+    ``typer.Option(30, "--threads")``, ``settings.get("threads", 30)``.
+    """
+    import libcst
+
+    plain = [arg.value for arg in call.args if arg.keyword is None and not arg.star]
+    texts = [_text(value) for value in plain]
+    options = [text[2:].replace("-", "_") for text in texts if text.startswith("--")]
+    if options:
+        given = [arg.value for arg in call.args if arg.keyword and arg.keyword.value == "default"]
+        given += [value for value in plain if isinstance(value, libcst.Integer)]
+        for name in options:
+            yield from ((name, value) for value in given)
+        return
+    function = call.func
+    called = function.attr if isinstance(function, libcst.Attribute) else function
+    if isinstance(called, libcst.Name) and called.value in _ASKED and len(plain) >= 2:
+        yield texts[-2], plain[-1]
+
+
+def _text(node: Any) -> str:
+    """The text of a literal; empty for anything else."""
+    import libcst
+
+    if not isinstance(node, libcst.SimpleString):
+        return ""
+    value = node.evaluated_value
+    return value if isinstance(value, str) else ""
 
 
 def _name(target: Any) -> str:
@@ -205,7 +248,7 @@ def _kind(value: Any) -> Any:
     return type(value), None if isinstance(value, ast.AST) else value
 
 
-def _unreadable(error: Exception, source: Text) -> list[Finding]:
+def _unreadable(error: BaseException, source: Text) -> list[Finding]:
     line = getattr(error, "lineno", None) or getattr(error, "raw_line", None) or 1
     column = getattr(error, "offset", None) or getattr(error, "raw_column", None) or 1
     said = getattr(error, "msg", None) or getattr(error, "message", None) or str(error)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 
-from digitalmodel_optimizer_migration.data import NOTE, SCRIPT, Choice, Edit, Finding
+from digitalmodel_optimizer_migration.data import NOTE, SCRIPT, YAML, Choice, Edit, Finding
 from digitalmodel_optimizer_migration.decoding import decode_leniently
 from digitalmodel_optimizer_migration.ignores import Ignores
-from digitalmodel_optimizer_migration.rules import BY_NAME
+from digitalmodel_optimizer_migration.rules import BY_NAME, RULES
 
 _HOST = re.compile(r"digitalmodel|orcaflex|OrcFxAPI", re.IGNORECASE)
 _OPTION = re.compile(
     r"(?<![\w-])--(?:workers|threads|max-workers|num-threads)(?:\s+|=)[\"']?([0-9]+)\b"
 )
-_SETTING = re.compile(r"(?<![\w.])(?:threads|max_workers|num_threads):[ \t]+([0-9]+)\b")
+_SETTING = re.compile(r"(?<![\w.])(threads|max_workers|num_threads):[ \t]+([0-9]+)\b")
+# What the rules for YAML write for a setting of that name.
+_NEW = {rule.path[-1]: rule.new for rule in RULES if rule.kind == YAML and rule.new}
 
 
 def is_candidate(raw: bytes) -> bool:
@@ -30,13 +32,14 @@ def plan_script(raw: bytes, choice: Choice) -> tuple[list[Finding], list[Edit]]:
     rule = rules[0]
     ignores = Ignores(source.text)
     findings = []
-    for pattern, instead in ((_OPTION, rule.instead), (_SETTING, "write 15")):
+    for pattern in (_OPTION, _SETTING):
         for found in pattern.finditer(source.text):
             line, column = source.place(found.start())
             if (
-                int(found.group(1)) in {*rule.old, *choice.also}
+                int(found.groups()[-1]) in {*rule.old, *choice.also}
                 and (rule.name, line) not in ignores
             ):
+                instead = rule.instead if pattern is _OPTION else f"write {_NEW[found.group(1)]}"
                 said = f"{found.group()}: {instead}"
                 findings.append(Finding(rule.name, NOTE, rule.key, line, column, said))
     return sorted(findings, key=lambda item: (item.line, item.column)), []

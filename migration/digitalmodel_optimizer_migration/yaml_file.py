@@ -29,8 +29,12 @@ from digitalmodel_optimizer_migration.yaml_values import Verdict, judge
 
 _LIBRARY = (("library",), ("meta", "library"))
 _BASENAME = (("basename",), ("meta", "basename"))
+# What the host writes into the configuration that it saves beside the results.
+_RUN_AT = ("Analysis", "start_time")
+# A document with the first and without the second runs simulations and post-processes none.
+_SOLVES, _POST_PROCESSES = ("orcaflex", "analysis"), ("orcaflex", "postprocess")
 _KEEP = frozenset(
-    {"<<"}
+    {"<<", _RUN_AT[0]}
     | {path[0] for path in (*_LIBRARY, *_BASENAME)}
     | {rule.path[0] for rule in RULES if rule.kind == YAML}
 )
@@ -96,6 +100,25 @@ def _is(identity: Identity, said: tuple[list[str], list[str]]) -> bool:
     )
 
 
+def _why_it_stays(documents: Sequence[Document]) -> str | None:
+    """Why nothing of these documents is rewritten; None if they are settings of post-processing."""
+    roots = [document.root for document in documents]
+    if any(value_at(root, _RUN_AT) is not None for root in roots):
+        return (
+            "this is the record of a finished run (Analysis.start_time), and says what the run had"
+        )
+    solves, post_processes = (
+        any(value_at(root, path) is not None for root in roots)
+        for path in (_SOLVES, _POST_PROCESSES)
+    )
+    if solves and not post_processes:
+        return (
+            "this runs simulations (orcaflex.analysis without orcaflex.postprocess), where "
+            "licences and cores decide how many, not the reading of files"
+        )
+    return None
+
+
 class _Plan:
     def __init__(self, source: Text, reading: Reading, choice: Choice) -> None:
         self.source = source
@@ -110,12 +133,29 @@ class _Plan:
     def look(self) -> None:
         for documents, said in self._identified():
             rules = [rule for rule in self.rules if _is(rule.identity, said)]
+            stays = _why_it_stays(documents)
+            if stays is not None:
+                self._leave(rules, documents, stays)
+                continue
             for rule in rules:
                 if rule.name == ENABLE_PLUGINS:
                     self._enable(rule, documents, said[1])
             for document in documents if rules else ():
                 found = [target for rule in rules for target in self._apply(rule, document)]
                 self._settle(document, found)
+
+    def _leave(self, rules: Sequence[Rule], documents: Sequence[Document], why: str) -> None:
+        """Say of each old value why it stays, in documents that are no post-process settings."""
+        for document in documents:
+            for rule in rules:
+                for place in places(document.root, rule.path) if rule.new else ():
+                    verdict = judge(rule, place.value, self.source.text, self.choice)
+                    if (
+                        verdict is not None
+                        and verdict.level == CHANGE
+                        and not self._is_ignored(rule, place)
+                    ):
+                        self._add(rule, NOTE, place.value.start, f"{verdict.old} stays: {why}")
 
     def _identified(self) -> Iterator[tuple[list[Document], tuple[list[str], list[str]]]]:
         """Documents with their identity; one that has none goes on with the one before it.

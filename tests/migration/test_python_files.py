@@ -33,6 +33,13 @@ HOST = "from digitalmodel.modules.orcaflex import opp\n"
         "threads = \\\n    30",
         "threads: Annotated[int, Field(ge=1)] = 30",
         "pattern = '\\d'; run(threads=30)  # a warning of the parser's",
+        "parser.add_argument('-t', '--threads', type=int, default=30)",
+        "parser.add_argument('--max-workers', default=30, help='by habit')",
+        "@click.option('--num-threads', 'n', default=30, show_default=True)\ndef run(n): pass",
+        "def run(n: int = typer.Option(30, '--max-workers')): pass",
+        "threads = settings.get('threads', 30)",
+        "n = int(settings['orcaflex'].get('max_workers', 30))",
+        "n = settings.setdefault('num_threads', 30) or getattr(args, 'threads', 30)",
     ],
 )
 @pytest.mark.parametrize("line_end", ["\n", "\r\n"])
@@ -47,6 +54,9 @@ def test_each_way_to_give_a_number(line: str, line_end: str) -> None:
     [
         "run(30)",
         "run(workers=30)",
+        "parser.add_argument('--port', default=30); parser.add_argument('threads', default=30)",
+        "settings.get('timeout', 30); settings.get('threads'); settings.append('threads', 30)",
+        "parser.add_argument('--threads', default='30', metavar=30)",
         "run(threads='30', num_threads=30.0)",
         "threads == 30",
         "threads += 30",
@@ -127,3 +137,30 @@ def test_positions_are_the_numbers() -> None:
     findings, _ = plan_bytes((HOST + "run(é=1, threads=30)\n").encode(), "python", choice())
     assert changes(findings) == ["python-threads"]
     assert (findings[0].line, findings[0].column) == (2, 18)
+
+
+def test_a_panic_of_the_parser_is_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
+    import libcst
+
+    class PanicException(BaseException):
+        """As LibCST's Rust part raises it."""
+
+    def panic(_text: str) -> None:
+        raise PanicException("index out of bounds")
+
+    monkeypatch.setattr(libcst, "parse_module", panic)
+    findings, edits = plan_bytes((HOST + "run(threads=30)\n").encode(), "python", choice())
+    assert edits == []
+    assert [finding.level for finding in findings] == ["refused"]
+    assert "index out of bounds" in findings[0].message
+
+
+def test_ctrl_c_in_the_parser_is_no_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
+    import libcst
+
+    def interrupted(_text: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(libcst, "parse_module", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        plan_bytes((HOST + "run(threads=30)\n").encode(), "python", choice())

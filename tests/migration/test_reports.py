@@ -301,3 +301,31 @@ def test_notes_alone_need_nothing(migrate: Migrate, tmp_path: Path, flag: str) -
     done = migrate(flag, ".")
     assert done.returncode == 0
     assert b"a.yml:2:1: note: workers: read by" in done.stdout
+
+
+def test_a_patch_in_a_file_is_what_git_applies(
+    migrate: Migrate, repository: Callable[..., Path], git: Git, tmp_path: Path
+) -> None:
+    top = repository(tmp_path / "repo", {"a.yml": OLD, "b.txt": "nothing"})
+    printed = migrate(".")
+    patch = tmp_path / "workers.patch"
+    done = migrate(".", "--output", str(patch))
+    assert (done.returncode, printed.returncode) == (1, 1)
+    assert patch.read_bytes() == printed.stdout
+    assert b"a.yml" in done.stdout
+    assert (top / "a.yml").read_text() == OLD
+    git(top, "apply", "-p2", str(patch))  # made one folder above
+    assert (top / "a.yml").read_text() == OLD.replace("30", "15")
+
+
+@pytest.mark.parametrize("words", [("--check",), ("--write",), ("--format", "json")])
+def test_output_without_a_patch_is_wrong_usage(migrate: Migrate, words: tuple[str, ...]) -> None:
+    done = migrate(".", *words, "--output", "x.patch")
+    assert done.returncode == 2
+    assert b"--output is for a patch" in done.stderr
+
+
+def test_a_patch_that_cannot_be_written_is_one_line(migrate: Migrate, tmp_path: Path) -> None:
+    done = migrate(".", "--output", str(tmp_path / "nowhere" / "x.patch"))
+    assert done.returncode == 2
+    assert b"stopped: No such file" in done.stderr

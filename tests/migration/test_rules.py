@@ -176,3 +176,28 @@ def test_the_line_of_a_finding_is_the_values() -> None:
     (finding,), _ = plan_bytes(text.encode(), "yaml", choice())
     assert (finding.line, finding.column) == (5, 7)
     assert (finding.old, finding.new) == ("30", "15")
+
+
+RECORD = "Analysis:\n  basename: orcaflex_post_process\n  start_time: 2026-11-27 19:32:53.427223\n"
+
+
+def test_the_record_of_a_finished_run_says_what_the_run_had() -> None:
+    text = OURS + RECORD + "orcaflex:\n  parallel:\n    threads: 30\n"
+    findings = check_noop(text)
+    assert notes(findings) == ["orcaflex-parallel-threads"]
+    assert "30 stays: this is the record of a finished run" in findings[0].message
+    assert "enable" not in str(check_noop(text, chosen=choice("enable-plugins")))
+
+
+def test_a_record_that_says_nothing_old_is_not_worth_a_word() -> None:
+    assert check_noop(OURS + RECORD + "orcaflex:\n  parallel:\n    threads: 15\n") == []
+
+
+def test_settings_of_simulations_are_no_settings_of_post_processing() -> None:
+    text = "meta: {basename: orcaflex}\norcaflex:\n  analysis: {dynamic: true}\n"
+    block = "parallel_processing:\n  max_workers: 30\n"
+    findings = check_noop(text + block)
+    assert notes(findings) == ["parallel-processing-max-workers"]
+    assert "this runs simulations" in findings[0].message
+    both = text + "  postprocess: {summary: {flag: true}}\n" + block
+    check_transformed(both, both.replace("30", "auto"))

@@ -46,3 +46,11 @@ def test_bytes_of_any_encoding_are_looked_at() -> None:
     raw = "echo Müller & digitalmodel --workers 30".encode("latin-1")
     (finding,) = check_noop(raw, kind="script")
     assert (finding.line, finding.column) == (1, 28)
+
+
+@pytest.mark.parametrize(
+    ("setting", "advice"), [("threads", "15"), ("num_threads", "15"), ("max_workers", "auto")]
+)
+def test_markdown_says_what_the_rule_for_yaml_writes(setting: str, advice: str) -> None:
+    (finding,) = check_noop(f"orcaflex settings: `{setting}: 30`\n", kind="script")
+    assert finding.message == f"{setting}: 30: write {advice}"

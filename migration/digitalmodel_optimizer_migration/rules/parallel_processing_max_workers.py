@@ -14,8 +14,9 @@ RULE = Rule(
         "text; released digitalmodel does not read it; the optimizer plugins take both"
     ),
     reason=(
-        "auto lets each reader choose: 8 workers for work that waits for the disk in the source "
-        "tree, the allocation within this machine's budgets with the plugins."
+        "auto lets each reader choose: digitalmodel's source tree takes 8, 6, 4 or 2 workers by "
+        "the median size of the files (bounds at 100, 500 and 1000 MB), the plugins what this "
+        "machine's cores, memory and licences allow."
     ),
     new="auto",
     auto=True,

@@ -14,7 +14,8 @@ RULE = Rule(
     readers="the call or function itself; executors of Python take whole numbers only",
     reason=(
         "A default that stands in code is used wherever the configuration says nothing. Keyword "
-        "arguments, parameter defaults and assignments are looked at, whole numbers only."
+        "arguments, parameter defaults, assignments, defaults of command-line options (argparse, "
+        "click, typer) and of lookups (.get) are looked at, whole numbers only."
     ),
     new="15",
     most=61,  # concurrent.futures on Windows takes no more

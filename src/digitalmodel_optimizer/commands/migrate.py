@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import sys
 from collections.abc import Iterator
 from enum import Enum
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
@@ -104,7 +105,7 @@ def command(
         typer.Option(metavar="NAME", help="Write dm_fsts.yml or dm_fsts_lngc.yml and end."),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Where to write the template.")
+        Path | None, typer.Option(metavar="FILE", help="Where to write the patch, or the template.")
     ] = None,
 ) -> None:
     """Find worker settings of the old kind, show or make the change, keep every other byte.
@@ -136,7 +137,8 @@ def command(
                 and (commit or backup or allow_dirty),
                 "--message needs --commit": message is not None and not commit,
                 "--journal needs --repos-from": journal is not None and repos_from is None,
-                "--output needs --template": output is not None,
+                "--output is for a patch, or needs --template": output is not None
+                and (form is not Format.text or ((write or check) and not diff)),
                 "--diff goes with --format text": diff and form is not Format.text,
                 "--max-size takes a number of megabytes": not math.isfinite(max_size),
             }
@@ -155,7 +157,8 @@ def command(
             jobs=jobs,
         )
         show_diff = form is Format.text and (diff or not (write or check))
-        status = _run(paths or [], repos_from, journal, request, form, show_diff)
+        with _patch_to(output) as patch:
+            status = _run(paths or [], repos_from, journal, request, form, show_diff, patch)
     except MigrationError as error:
         _say(str(error))
         raise typer.Exit(_USAGE_STATUS) from None
@@ -185,6 +188,7 @@ def _run(
     request: Request,
     form: Format,
     show_diff: bool,
+    patch: BinaryIO | None,
 ) -> int:
     from digitalmodel_optimizer_migration import (
         Tally,
@@ -200,7 +204,7 @@ def _run(
         listed = read_repositories(str(repos_from))
         results = migrate_repositories(listed, request, tally, str(journal) if journal else None)
     if form is Format.text:
-        _print_text(results, tally, request.write, show_diff)
+        _print_text(results, tally, request.write, show_diff, patch)
     elif form is Format.github:
         _print_github(results, tally, request.write)
     else:
@@ -208,8 +212,23 @@ def _run(
     return tally.exit_status
 
 
-def _print_text(results: Iterator[Done], tally: Tally, written: bool, show_diff: bool) -> None:
-    """Findings, and the patch alone on standard output if there is one."""
+@contextlib.contextmanager
+def _patch_to(output: Path | None) -> Iterator[BinaryIO | None]:
+    """A file for the patch; None for standard output.
+
+    What Windows PowerShell's ``>`` makes of a patch is UTF-16, which git does not take.
+    """
+    if output is None:
+        yield None
+        return
+    with output.open("wb") as stream:
+        yield stream
+
+
+def _print_text(
+    results: Iterator[Done], tally: Tally, written: bool, show_diff: bool, patch: BinaryIO | None
+) -> None:
+    """Findings, and the patch alone on standard output if it does not go to a file."""
     from rich.console import Console
 
     from digitalmodel_optimizer_migration.patch import header
@@ -221,9 +240,9 @@ def _print_text(results: Iterator[Done], tally: Tally, written: bool, show_diff:
 
     for done in results:
         if show_diff and done.plan.diff:
-            _write_bytes(header(done.patched) + done.plan.diff)
+            _write_bytes(header(done.patched) + done.plan.diff, patch)
         for line in finding_lines(done):
-            typer.echo(line, err=show_diff)
+            typer.echo(line, err=show_diff and patch is None)
     console = Console(stderr=True, highlight=False, markup=False, emoji=False)
     table = summary_table(tally)
     if table is not None:
@@ -254,7 +273,10 @@ def _print_json(results: Iterator[Done], tally: Tally, form: Format) -> None:
         typer.echo(text, nl=False)
 
 
-def _write_bytes(content: bytes) -> None:
+def _write_bytes(content: bytes, patch: BinaryIO | None) -> None:
+    if patch is not None:
+        patch.write(content)
+        return
     sys.stdout.flush()
     sys.stdout.buffer.write(content)
     sys.stdout.buffer.flush()
