@@ -81,7 +81,7 @@ def suffers(plain_host: HostProcess, plugin_host: HostProcess, tmp_path: Path) -
 
 
 REASONS = {
-    "missing": "there is no file",
+    "missing": "does not exist",
     "empty": "",
     "text": "",
     "truncated": "",

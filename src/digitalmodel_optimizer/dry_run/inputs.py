@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from digitalmodel_optimizer.dry_run.plan import FAILS, Problem
+from digitalmodel_optimizer.file.input_path import why_no_file
 from digitalmodel_optimizer.plugin import SimulationFile
 from digitalmodel_optimizer.tables.publish import unwritable_name
 
@@ -28,18 +28,10 @@ def why_unusable(file: SimulationFile) -> tuple[str, str] | None:
     error = unwritable_name(file)
     if error is not None:
         return "file_not_utf8", f"cannot be named in a table: {error.message}"
-    try:
-        status = os.stat(file.path)
-    except FileNotFoundError:
-        link = os.path.islink(file.path)
-        return "file_missing", "is a link that leads nowhere" if link else "does not exist"
-    except OSError as fault:
-        return "file_unreadable", f"cannot be read: {fault.strerror}"
-    if stat.S_ISDIR(status.st_mode):
-        return "file_is_folder", "is a folder, not a simulation file"
-    if not stat.S_ISREG(status.st_mode):
-        return "file_unreadable", "is not a regular file"
-    if not status.st_size:
+    found = why_no_file(file.path)
+    if found is not None:
+        return found
+    if not file.size_bytes:
         return "file_empty", "is empty"
     return why_unopenable(file.path)
 

@@ -12,6 +12,7 @@ from typing import Any
 from digitalmodel_optimizer.file.attempts import attempt_folder
 from digitalmodel_optimizer.file.context import FileContext
 from digitalmodel_optimizer.file.failures import described_by
+from digitalmodel_optimizer.file.input_path import MISSING, why_no_file
 from digitalmodel_optimizer.file.plan import GetObjects, objects_lacking, plan_requests
 from digitalmodel_optimizer.file.proxies import ModelProxy
 from digitalmodel_optimizer.file.reader import ResultReader
@@ -193,8 +194,11 @@ class Unit:
         known = context.passing_error or context.load_error
         if known is not None:
             return known
-        if context.model_dict is None and not os.path.isfile(path):
-            return FileError(ErrorKind.MISSING, f"there is no file {path}")
+        found = why_no_file(path) if context.model_dict is None else None
+        if found is not None:
+            code, said = found
+            kind = ErrorKind.MISSING if code == MISSING else ErrorKind.UNREADABLE
+            return FileError(kind, f"{path} {said}")
         if raised is None:
             return FileError(ErrorKind.ENGINE, "the engine gave no result and no error")
         return _with_lacking_objects(context.describe(raised), context)
