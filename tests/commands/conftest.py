@@ -10,6 +10,11 @@ from pathlib import Path
 
 import pytest
 
+FIXED = {
+    "COLUMNS": "80",
+    "SIMULATED_ORCAFLEX": "1",
+    "DIGITALMODEL_OPTIMIZER_HISTORY": "off",
+}
 Dmo = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
@@ -23,7 +28,7 @@ def dmo(tmp_path: Path) -> Dmo:
         return subprocess.run(
             [sys.executable, "-c", command, *words],
             cwd=tmp_path,
-            env={**base, "COLUMNS": "80", "SIMULATED_ORCAFLEX": "1", **environment},
+            env={**base, **FIXED, **environment},
             capture_output=True,
             encoding="utf-8",
             timeout=300,
