@@ -43,6 +43,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(way: str, folder: Path, *words: str, **variables: str) -> Done:
     kept = {k: v for k, v in os.environ.items() if not k.startswith("DIGITALMODEL_OPTIMIZER")}
+    kept["DIGITALMODEL_OPTIMIZER_HISTORY"] = "off"
     return subprocess.run(
         [*COMMANDS[way], *words],
         cwd=folder,

@@ -49,6 +49,7 @@ def studies(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run_host(configs: list[Path], optimizer: str) -> str:
     kept = {k: v for k, v in os.environ.items() if not k.startswith("DIGITALMODEL_OPTIMIZER")}
+    kept["DIGITALMODEL_OPTIMIZER_HISTORY"] = "off"
     done = subprocess.run(
         [sys.executable, str(RUNNER), *map(str, configs)],
         env={**kept, "SIMULATED_ORCAFLEX": "1", "DIGITALMODEL_OPTIMIZER": optimizer},
