@@ -71,6 +71,7 @@ def test_a_configuration_without_the_block_is_not_enabled(cfg: Any) -> None:
         ({**block(), "parallel_processing": {"max_workers": "auto"}}, None),
         ({**block(), "workers": "30"}, 30),
         ({**block(threads=15), "parallel_processing": {"max_workers": 20}, "workers": "5"}, 15),
+        ({**block(), "max_workers": "6"}, 6),
         ({**block(threads=None), "workers": 7}, 7),
     ],
 )

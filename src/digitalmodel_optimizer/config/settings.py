@@ -2,8 +2,8 @@
 
 The first of these that is there counts, and an integer is a ceiling, never an order:
 ``orcaflex.parallel.threads``, ``parallel_processing.max_workers`` (or ``workers``), the top-level
-``workers`` that the command line ``--workers 15`` leaves behind. Only
-``orcaflex.parallel.enabled`` switches anything on
+``workers`` and ``max_workers`` that ``--workers 15`` or ``--max_workers 15`` on the command line
+leave behind. Only ``orcaflex.parallel.enabled`` switches anything on
 (:mod:`~digitalmodel_optimizer.config.enabling`).
 """
 
@@ -35,6 +35,7 @@ CEILING_KEYS = (
     ("parallel_processing", "max_workers"),
     ("parallel_processing", "workers"),
     ("workers",),
+    ("max_workers",),
 )
 BLOCK_OPTIONS = (
     Option("enabled", bool, False, "Run the batch through the plugins."),
@@ -191,7 +192,7 @@ class _Reader:
                 continue
             if key[:-1] == HOSTS_WORKERS:
                 return self._as_the_host_takes_it(key, value)
-            if key == ("workers",) and isinstance(value, str) and value.strip().isdigit():
+            if len(key) == 1 and isinstance(value, str) and value.strip().isdigit():
                 value = int(value)  # the host's command line leaves a text behind
             usable = self._check(key, _NAMED["threads"], value) and value != AUTO
             return int(value) if usable else None
