@@ -112,6 +112,7 @@ class BatchLoop:
     def run(self) -> None:
         """Until every file is done, or those that run when the scheduler was stopped."""
         self.resources.began(self.around.usage(()))
+        self._measure()
         self._start(self.around.clock())
         self._tell()
         self.around.meanwhile()
