@@ -54,6 +54,8 @@ _STEPS = (
     CREATE INDEX runs_of_batch ON runs (source, results_folder, began_s);
     """,
 )
+# Half again as large as at the usual level, in a third of the time.
+_PACKED_LEVEL = 1
 RUN, BASELINE = "run", "baseline"
 DONE, FAILED, INTERRUPTED = "done", "failed", "interrupted"
 
@@ -275,7 +277,13 @@ def _row_of(facts: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _packed(facts: Mapping[str, Any]) -> bytes:
-    return zlib.compress(json.dumps(facts).encode("utf-8", "surrogatepass"))
+    import orjson
+
+    try:
+        content = orjson.dumps(facts)
+    except TypeError:  # a name that is no UTF-8, or a number of a plugin's that is not Python's own
+        content = json.dumps(facts, default=float).encode()
+    return zlib.compress(content, _PACKED_LEVEL)
 
 
 def comparable(runs: Sequence[Run], of: Mapping[str, Any], kind: str = RUN) -> list[Run]:
