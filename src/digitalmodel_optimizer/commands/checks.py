@@ -105,6 +105,8 @@ def _check_host() -> Iterator[Check]:
 
 
 def _check_wrapper() -> Check:
+    from digitalmodel_optimizer.commands.orcaflex_installed import advice
+
     if importlib.util.find_spec("OrcFxAPI") is None:
         return Check("OrcFxAPI", FAIL, "not installed", "pip install OrcFxAPI")
     try:
@@ -118,7 +120,7 @@ def _check_wrapper() -> Check:
             "OrcFxAPI",
             FAIL,
             f"installed, cannot be imported: {type(error).__name__}: {error}",
-            "it needs OrcaFlex and Windows; set SIMULATED_ORCAFLEX=1 for the stand-in",
+            advice(),
         )
     if stand_in:
         return Check(
