@@ -10,6 +10,7 @@ from digitalmodel_optimizer.batch.machine import cpu_bound, measure_machine
 from digitalmodel_optimizer.commands.findings import OK, WARN, Check
 from digitalmodel_optimizer.commands.installed import InstalledPlugin
 from digitalmodel_optimizer.plugin import Settings
+from digitalmodel_optimizer.plugin.topology import detect_topology
 from digitalmodel_optimizer.report.format import amount, count
 
 _ALLOCATION = "thread-allocation"
@@ -24,6 +25,7 @@ def check_budgets(settings: Settings | None, plugins: Sequence[InstalledPlugin])
     bound = cpu_bound()
     source = f" ({bound.source})" if bound.source else ""
     yield Check("cores", OK, f"{count(bound.cpus, 'logical CPU')} for this process{source}")
+    yield check_topology()
     available, total = machine.memory_available_mb, machine.memory_total_mb
     share = options.get("memory_share")
     fixed = options.get("memory_budget_mb")
@@ -52,6 +54,14 @@ def check_budgets(settings: Settings | None, plugins: Sequence[InstalledPlugin])
         OK,
         "none: the plugins choose" if ceiling is None else f"at most {count(ceiling, 'worker')}",
     )
+
+
+def check_topology() -> Check:
+    """NUMA nodes with their CPUs and memory; several are a reason to know of a plugin."""
+    topology = detect_topology()
+    several = len(topology.with_cpus) > 1
+    advice = "orcaflex.parallel.plugins.affinity.enabled keeps each worker on one node"
+    return Check("topology", OK, str(topology), advice if several else "")
 
 
 def _allocation_options(
