@@ -7,13 +7,17 @@ a worker where the system puts it, and is told in the report.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from digitalmodel_optimizer.plugin import (
+    Allocation,
     BatchVerdict,
     Executor,
+    FileResult,
+    Group,
     Option,
     PluginOptions,
     Schedule,
@@ -23,7 +27,7 @@ from digitalmodel_optimizer.plugin import (
 from digitalmodel_optimizer.plugin.topology import Topology, detect_topology
 from digitalmodel_optimizer_plugins.affinity.claims import Claims, Slot
 from digitalmodel_optimizer_plugins.affinity.pinning import pin, prefer_local_memory, why_not
-from digitalmodel_optimizer_plugins.affinity.places import places_of
+from digitalmodel_optimizer_plugins.affinity.places import Place, places_of
 from digitalmodel_optimizer_plugins.affinity.words import in_words
 
 NAME = "affinity"
@@ -51,13 +55,23 @@ class _Run:
     """The parent's: what was planned for the workers, or in words why they are left alone."""
 
     topology: Topology
+    by_core: bool = False
     claims: Claims | None = None
     said: str = ""
+    allocated: dict[str, Allocation] = field(default_factory=dict)
+
+    def places(self) -> tuple[Place, ...]:
+        """For as many workers as may run, by the latest allocation of each group."""
+        latest = self.allocated.values()
+        workers = max((max(item.workers, item.max_workers) for item in latest), default=1)
+        threads = [item.native_threads for item in latest]
+        needed = 0 if 0 in threads else max(threads, default=1)
+        return places_of(self.topology, workers, by_core=self.by_core, native_threads=needed)
 
 
 @dataclass
 class _Worker:
-    """This worker process: its slot, and the CPUs that it had before (None: not known)."""
+    """A worker process's: its slot, and the CPUs that it had before (None: not known)."""
 
     slot: Slot
     before: set[int] | None
@@ -96,17 +110,26 @@ def _planned(schedule: Schedule, executor: Executor, settings: Settings) -> _Run
     obstacle = _obstacle(mode, topology, executor)
     if obstacle is not None:
         return _Run(topology, said=f"workers are left alone: {obstacle}")
-    threads = [item.allocation.native_threads for item in schedule.assignments]
+    run = _Run(topology, mode == "cores", said=said)
+    run.allocated = {item.group.label: item.allocation for item in schedule.assignments}
     try:
-        places = places_of(
-            topology,
-            schedule.max_workers,
-            by_core=mode == "cores",
-            native_threads=0 if 0 in threads else max(threads, default=1),
-        )
-        return _Run(topology, Claims(places, local_memory=options["local_memory"]), said)
+        run.claims = Claims(run.places(), local_memory=options["local_memory"])
     except Exception as error:  # no place for the folder, no locks: no reason to end a batch
-        return _Run(topology, said=f"workers are left alone: {error}")
+        run.said = f"workers are left alone: {error}"
+    return run
+
+
+@hookimpl(wrapper=True, tryfirst=True)
+def optimizer_allocate(group: Group) -> Generator[None, Allocation | None, Allocation | None]:
+    """The first file may tell that more workers pay: their places are smaller then."""
+    allocation = yield
+    if _run is not None and _run.claims is not None and isinstance(allocation, Allocation):
+        before = _run.places()
+        _run.allocated[group.label] = allocation
+        with contextlib.suppress(OSError):  # the places stay as they are
+            if (places := _run.places()) != before:
+                _run.claims.plan(places)
+    return allocation
 
 
 def _obstacle(mode: str, topology: Topology, executor: Executor) -> str | None:
@@ -157,6 +180,20 @@ def optimizer_worker_started(settings: Settings) -> None:
     except Exception:  # nothing is planned for this process, or it is on another machine
         return
     _worker = _Worker(slot, _own_cpus())
+    _settle(slot)
+
+
+@hookimpl(wrapper=True)
+def optimizer_process_file() -> Generator[None, FileResult | None, FileResult | None]:
+    """Go over to a new place, should the parent have planned anew, before the file is opened."""
+    if _worker is not None:
+        with contextlib.suppress(Exception):  # the run is over, or its folder was removed
+            if _worker.slot.look():
+                _settle(_worker.slot)
+    return (yield)
+
+
+def _settle(slot: Slot) -> None:
     try:
         pin(slot.place.cpus)
     except (OSError, ValueError) as error:  # CPUs that have been taken away since

@@ -23,6 +23,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from digitalmodel_optimizer.plugin import OutputError
+from digitalmodel_optimizer.plugin.atomic import write_whole
 from digitalmodel_optimizer.plugin.private import (
     make_private,
     read_own,
@@ -64,11 +65,16 @@ class Claims:
         if self._owner is None:  # a container that shares the folder, with process ids of its own
             raise OutputError(f"{self.folder} belongs to another run")
         atexit.register(self.close)
-        plan = {
+        self._local_memory = local_memory
+        self.plan(places)
+
+    def plan(self, places: Sequence[Place]) -> None:
+        """Give each slot its place; workers that have one go over to it with their next file."""
+        content = {
             "places": [[place.node, list(place.cpus)] for place in places],
-            "local_memory": local_memory,
+            "local_memory": self._local_memory,
         }
-        _write(os.path.join(self.folder, _PLAN), plan)
+        _write(os.path.join(self.folder, _PLAN), content)
 
     def pinned(self) -> list[Pinned]:
         """What the workers have noted so far, by slot."""
@@ -108,13 +114,26 @@ class Slot:
             raise OutputError(f"{self._folder} {fault}")
         if not is_held(os.path.join(self._folder, _OWNER)):
             raise LookupError(f"{self._folder} is a leftover")
-        plan: dict[str, Any] = json.loads(
-            read_own(os.path.join(self._folder, _PLAN), _LARGEST_BYTES)
-        )
-        self.local_memory = bool(plan["local_memory"])
-        places = [Place(int(node), tuple(map(int, cpus))) for node, cpus in plan["places"]]
+        self._plan = os.path.join(self._folder, _PLAN)
+        self._seen: tuple[int, int] | None = None
         self.number, self._lock = self._claim()
-        self.place = places[self.number % len(places)]
+        self.place, self.local_memory = Place(0, ()), False
+        self.look()
+
+    def look(self) -> bool:
+        """Read the plan if it is new; whether this slot's place is another one than before.
+
+        :raises OSError, ValueError: it cannot be read; the place stays.
+        """
+        status = os.stat(self._plan)
+        seen = (status.st_mtime_ns, status.st_ino)
+        if seen == self._seen:
+            return False
+        plan: dict[str, Any] = json.loads(read_own(self._plan, _LARGEST_BYTES))
+        node, cpus = plan["places"][self.number % len(plan["places"])]
+        before, self.place = self.place, Place(int(node), tuple(map(int, cpus)))
+        self.local_memory, self._seen = bool(plan["local_memory"]), seen
+        return self.place != before
 
     def _claim(self) -> tuple[int, FileLock]:
         number = 0
@@ -127,15 +146,14 @@ class Slot:
     def note(self, *, bound: bool = True, fault: str = "") -> None:
         """Tell the parent what came of it."""
         what = Pinned(self.number, self.place.node, self.place.cpus, bound, fault)
-        _write(os.path.join(self._folder, f"worker-{os.getpid()}.json"), asdict(what))
+        _write(os.path.join(self._folder, f"worker-{self.number}-{os.getpid()}.json"), asdict(what))
 
     def release(self) -> None:
         self._lock.release()
 
 
 def _write(path: str, content: Any) -> None:
-    with open(path, "w", encoding="utf-8") as stream:
-        json.dump(content, stream)
+    write_whole(path, json.dumps(content).encode(), 0o600)
 
 
 def _folder_of(parent: int) -> str:

@@ -71,7 +71,7 @@ def pin_on_windows(cpus: Collection[int], kernel32: Any) -> None:
     """
     masks = masks_of(cpus)
     process = ctypes.c_void_p(kernel32.GetCurrentProcess())
-    if list(masks) == process_groups(kernel32):
+    if len(masks) == 1 and list(masks) == process_groups(kernel32):
         mask = ctypes.c_size_t(next(iter(masks.values())))
         _check(kernel32.SetProcessAffinityMask(process, mask))
         return

@@ -36,7 +36,9 @@ OPTIMIZERS = (
     "result-cache",
 )
 """The built-in plugins that make a batch faster or smaller, and are on by default."""
-BUILT_IN = (*OPTIMIZERS, "checks")
+BYSTANDERS = ("affinity",)
+"""Built-in plugins that are off by default, and on which no result depends."""
+BUILT_IN = (*OPTIMIZERS, "checks", *BYSTANDERS)
 
 
 @dataclass(frozen=True)
@@ -249,7 +251,7 @@ class Manager(pluggy.PluginManager):
             else f"{_named(reference)} {_version(reference)} "
             f"{dict(settings.plugin(reference.name))}"
             for reference in self.references
-            if reference.name not in OPTIMIZERS
+            if reference.name not in (*OPTIMIZERS, *BYSTANDERS)
         )
 
     # -- options -----------------------------------------------------------------------------

@@ -1,0 +1,139 @@
+"""affinity under the real host: workers on CPUs of their own, the same bytes, nothing left behind.
+
+What a worker may use is what the kernel says of it, noted by a plugin of the test with each file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from batches import backend
+from fault_batches import Batch, Run, run
+from host_process import HostProcess, csv_files, first_difference, read_tree
+
+from digitalmodel_optimizer.plugin.topology import detect_topology
+from digitalmodel_optimizer.plugin.topology.linux import _numbers
+
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="reads /proc"),
+    pytest.mark.skipif(
+        not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) < 2,
+        reason="needs two CPUs",
+    ),
+]
+SLOW = {"files": "*.sim", "load_s": 0.3}  # so that both workers have files
+SPY = """
+import os, pathlib, re
+from digitalmodel_optimizer.plugin import hookimpl
+
+def masks():
+    for task in os.listdir("/proc/self/task"):
+        status = pathlib.Path(f"/proc/self/task/{task}/status").read_text()
+        yield re.search(r"Cpus_allowed_list:\\s*(\\S+)", status)[1]
+
+@hookimpl(wrapper=True, trylast=True)
+def optimizer_process_file(task):
+    seen = f"{os.getpid()} {task.attempt} {' '.join(sorted(set(masks())))}"
+    pathlib.Path("seen", f"{task.file.stem}-{task.attempt}").write_text(seen)
+    return (yield)
+"""
+
+
+def install_spy(root: Path) -> None:
+    (root / "mask_spy.py").write_text(SPY)
+    installed = root / "mask_spy-1.0.dist-info"
+    installed.mkdir()
+    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: mask-spy\nVersion: 1.0\n")
+    (installed / "entry_points.txt").write_text(
+        "[digitalmodel_optimizer.plugins]\nmask-spy = mask_spy\n"
+    )
+    (root / "seen").mkdir()
+    (root / "tmp").mkdir()
+
+
+def run_batch(batch: Batch, affinity: Any, faults: list[dict[str, Any]]) -> Run:
+    block = backend("loky", affinity=affinity)
+    config = batch.configured(block)
+    variables = {"TMPDIR": str(batch.root / "tmp"), "PYTHONPATH": str(batch.root)}
+    return run(config, {**variables, "SIMULATED_ORCAFLEX_FAULTS": json.dumps([*faults, SLOW])})
+
+
+@dataclass(frozen=True)
+class Try:
+    """One try of a file: the worker's process id, and the CPUs of all of its threads."""
+
+    worker: int
+    cpus: frozenset[int]
+
+
+def tries(batch: Batch) -> dict[str, Try]:
+    """By the file's stem and the number of the try."""
+    found = {}
+    for path in (batch.root / "seen").iterdir():
+        pid, _, *masks = path.read_text().split()
+        (mask,) = masks  # or threads of one worker differ
+        found[path.name] = Try(int(pid), frozenset(_numbers(mask)))
+    return found
+
+
+def remarks(done: Run) -> list[str]:
+    return [item["text"] for item in done.report["remarks"] if item["plugin"] == "affinity"]
+
+
+def same_tables_and_nothing_left(batch: Batch, done: Run) -> None:
+    assert done.status == 0, done.errors[-3000:]
+    assert not done.left
+    assert not list((batch.root / "tmp").glob("dmo-affinity-*"))
+    found = csv_files(read_tree(batch.root / "results"))
+    expected = batch.expected()
+    assert found == expected, first_difference(expected, found)
+
+
+@pytest.fixture
+def batch(tmp_path: Path, plain_host: HostProcess) -> Batch:
+    made = Batch.written(tmp_path, 8, plain_host)
+    install_spy(tmp_path)
+    return made
+
+
+def test_workers_have_cores_of_their_own_and_one_that_crashes_leaves_them_to_the_next(
+    batch: Batch,
+) -> None:
+    victim = batch.names[1]
+    crash = {"how": "segfault", "times": 1, "counter": str(batch.root / "slots" / "crash")}
+    affinity = {"enabled": True, "mode": "cores"}
+    done = run_batch(batch, affinity, [{"files": victim, "crash": crash}])
+    found = tries(batch)
+    same_tables_and_nothing_left(batch, done)
+    assert len(found) == len(batch.names) + 1
+    of_worker: dict[int, set[frozenset[int]]] = {}
+    for item in found.values():
+        of_worker.setdefault(item.worker, set()).add(item.cpus)
+    crashed = found[f"{victim.removesuffix('.sim')}-1"]
+    assert of_worker.pop(crashed.worker) == {crashed.cpus}
+    assert len(of_worker) == 2, "the one that stays, and the one that replaces"
+    stays, replaces = of_worker.values()
+    assert len(stays) == len(replaces) == 1
+    assert {crashed.cpus} in (stays, replaces)
+    assert not min(stays) & min(replaces), "two workers have the same CPU"
+    (remark,) = remarks(done)
+    assert f"2 workers bound to {len(crashed.cpus)} CPU" in remark
+    assert "1 replaced, in the same places" in remark
+
+
+def test_workers_are_left_alone_where_one_node_has_all_cpus_and_by_default(batch: Batch) -> None:
+    if len(detect_topology().with_cpus) > 1:
+        pytest.skip("needs a machine of one node")
+    done = run_batch(batch, True, [])
+    found = tries(batch)
+    same_tables_and_nothing_left(batch, done)
+    assert {item.cpus for item in found.values()} == {frozenset(os.sched_getaffinity(0))}
+    (remark,) = remarks(done)
+    assert remark.startswith("1 node with ")
+    assert remark.endswith("; workers are left alone: one node has all CPUs")
