@@ -42,6 +42,10 @@ def optimizer_process_file(task):
     seen = f"{os.getpid()} {task.attempt} {' '.join(sorted(set(masks())))}"
     pathlib.Path("seen", f"{task.file.stem}-{task.attempt}").write_text(seen)
     return (yield)
+
+@hookimpl(trylast=True)
+def optimizer_batch_finished():
+    pathlib.Path("parent").write_text(" ".join(sorted(set(masks()))))
 """
 
 
@@ -88,6 +92,8 @@ def remarks(done: Run) -> list[str]:
 
 def same_tables_and_nothing_left(batch: Batch, done: Run) -> None:
     assert done.status == 0, done.errors[-3000:]
+    parent = _numbers((batch.root / "parent").read_text())
+    assert parent == os.sched_getaffinity(0), "the parent is not left where it was"
     assert not done.left
     assert not list((batch.root / "tmp").glob("dmo-affinity-*"))
     found = csv_files(read_tree(batch.root / "results"))

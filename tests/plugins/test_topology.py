@@ -43,6 +43,13 @@ def test_nodes_have_their_cpus_memory_and_distances(tmp_path: Path, count: int) 
     assert not found.doubt
 
 
+def test_the_memory_of_a_single_node_is_that_of_the_machine(tmp_path: Path) -> None:
+    online = linux(tmp_path, {0: [0, 1]})
+    write(tmp_path / "proc/meminfo", "MemTotal:       1000000 kB\nMemFree:         500000 kB")
+    (node,) = read_linux(tmp_path, online).nodes
+    assert (node.memory_mb, node.memory_free_mb) == (1024.0, 512.0)
+
+
 def test_siblings_are_one_core(tmp_path: Path) -> None:
     cores = [(0, 4), (1, 5), (2, 6), (3, 7)]
     online = linux(tmp_path, {0: [0, 1, 4, 5], 1: [2, 3, 6, 7]}, siblings=cores)

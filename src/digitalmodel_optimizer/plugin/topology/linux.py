@@ -39,6 +39,8 @@ def read_linux(root: Path, affinity: Collection[int]) -> Topology:
     nodes = []
     for number in sorted(numbers):
         total_mb, free_mb = _memory_mb(folder / f"node{number}/meminfo")
+        if len(numbers) == 1:  # a virtual machine may grow, which its node does not always show
+            total_mb, free_mb = _memory_mb(root / "proc/meminfo", total_mb, free_mb)
         if allowed and number not in allowed:
             total_mb = free_mb = 0.0
         if of_node[number] or total_mb:
@@ -60,12 +62,17 @@ def _siblings(root: Path, cpu: int) -> set[int]:
     return next(filter(None, (_numbers(_read(folder / name)) for name in _SIBLINGS)), {cpu})
 
 
-def _memory_mb(path: Path) -> tuple[float | None, float | None]:
-    """``Node 0 MemTotal:  8017812 kB``, and the same of MemFree; kB are 1024 bytes here."""
+def _memory_mb(
+    path: Path, total_mb: float | None = None, free_mb: float | None = None
+) -> tuple[float | None, float | None]:
+    """``Node 0 MemTotal:  8017812 kB``, and the same of MemFree; kB are 1024 bytes here.
+
+    :param total_mb, free_mb: what is returned where the file does not tell.
+    """
     found: dict[str, float] = {}
     for name, kib in re.findall(r"(MemTotal|MemFree):\s+(\d+) kB", _read(path)):
         found[name] = int(kib) / _KIB_PER_MB
-    return found.get("MemTotal"), found.get("MemFree")
+    return found.get("MemTotal", total_mb), found.get("MemFree", free_mb)
 
 
 def _distances(folder: Path, online: list[int], known: set[int]) -> Mapping[tuple[int, int], int]:
