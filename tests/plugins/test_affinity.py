@@ -11,7 +11,6 @@ import tempfile
 import time
 from collections import Counter
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pluggy
@@ -32,16 +31,27 @@ from digitalmodel_optimizer.plugin import (
     hookimpl,
     hookspecs,
 )
+from digitalmodel_optimizer.plugin.executor import SerialExecutor
 from digitalmodel_optimizer.plugin.hookspecs import PROJECT_NAME
+from digitalmodel_optimizer.plugin.manager import build_manager, installed_plugins
 from digitalmodel_optimizer.plugin.topology import Node, Topology, one_node
 from digitalmodel_optimizer.plugin.topology.linux import read_linux
 from digitalmodel_optimizer_plugins import affinity as plugin
 from digitalmodel_optimizer_plugins.affinity import claims as claiming
-from digitalmodel_optimizer_plugins.affinity import pinning
+from digitalmodel_optimizer_plugins.affinity import parent, pinning, worker
 from digitalmodel_optimizer_plugins.affinity.claims import PREFIX, Claims, Pinned, Slot
 from digitalmodel_optimizer_plugins.affinity.places import Place, places_of, spread
 from digitalmodel_optimizer_plugins.affinity.words import in_words
 
+POLICY = """
+import ctypes
+from digitalmodel_optimizer_plugins.affinity.pinning import prefer_local_memory
+libc, node, mode = ctypes.CDLL(None, use_errno=True), ctypes.c_ulong(1), ctypes.c_int(-1)
+interleave = libc.syscall(238, 3, ctypes.byref(node), ctypes.c_ulong(64))
+said = prefer_local_memory()
+libc.syscall(239, ctypes.byref(mode), None, ctypes.c_ulong(0), None, ctypes.c_ulong(0))
+print(interleave, said, mode.value)
+"""
 POSIX = pytest.mark.skipif(sys.platform != "linux", reason="masks of Linux")
 FILE = SimulationFile(0, "case.sim", 1_000_000)
 
@@ -50,8 +60,8 @@ FILE = SimulationFile(0, "case.sim", 1_000_000)
 def _temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each test has a temporary folder of its own, and nothing is left in it."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setattr(plugin, "_run", None)
-    monkeypatch.setattr(plugin, "_worker", None)
+    monkeypatch.setattr(parent, "_run", None)
+    monkeypatch.setattr(worker, "_worker", None)
 
 
 # -- where workers go --------------------------------------------------------------------------
@@ -199,16 +209,16 @@ def test_a_worker_that_is_killed_frees_its_slot_for_the_one_that_replaces_it() -
 
     workers = [start() for _ in range(2)]
     try:
-        numbers = [slot_of(worker) for worker in workers]
+        numbers = [slot_of(process) for process in workers]
         assert sorted(numbers) == [0, 1]
         workers[0].kill()
         workers[0].wait()
         workers.append(start())
         assert slot_of(workers[2]) == numbers[0]
     finally:
-        for worker in workers:
-            worker.kill()
-            worker.communicate()
+        for process in workers:
+            process.kill()
+            process.communicate()
     assert [item.slot for item in run.pinned()] == sorted([*numbers, numbers[0]])
     run.close()
     assert not left_over()
@@ -280,19 +290,19 @@ def test_workers_go_over_to_a_new_plan() -> None:
     ("workers", "said"),
     [
         ([], "no worker process has asked for a place"),
-        ([Pinned(0, 0, (0,))], "1 worker bound to 1 CPU: node 0"),
+        ([Pinned(0, 0, (0,))], "1 worker bound to 1 CPU: on node 0"),
         (
             [Pinned(0, 0, (0, 1)), Pinned(1, 1, (2, 3, 4)), Pinned(2, 0, (0, 1))],
             "3 workers bound to 2 to 3 CPUs each: 2 on node 0, 1 on node 1",
         ),
         (
             [Pinned(0, 0, (0,)), Pinned(0, 0, (0,)), Pinned(1, 0, (1,))],
-            "2 workers bound to 1 CPU each: node 0; 1 replaced, in the same places",
+            "2 workers bound to 1 CPU each: all on node 0; 1 replaced, in the same places",
         ),
         ([Pinned(0, 0, (0,), bound=False, fault="no")], "1 worker met: no"),
         (
             [Pinned(0, 0, (0,), fault="set_mempolicy: no")],
-            "1 worker bound to 1 CPU: node 0; 1 worker met: set_mempolicy: no",
+            "1 worker bound to 1 CPU: on node 0; 1 worker met: set_mempolicy: no",
         ),
     ],
 )
@@ -325,6 +335,17 @@ def test_all_threads_of_a_process_are_bound_and_those_that_come() -> None:
     assert done.returncode == 0, done.stderr
     # A container may forbid the policy; then this says so, and nothing else is lost.
     assert done.stdout.startswith(("None", "set_mempolicy: "))
+
+
+@POSIX
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="numbers of system calls")
+def test_a_policy_that_was_inherited_gives_way_to_local_memory() -> None:
+    words = [sys.executable, "-c", POLICY]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    if done.stdout.startswith("-1"):
+        pytest.skip("this container allows no policy")
+    interleave, local = "0", "4"
+    assert done.stdout.split() == [interleave, "None", local], done.stderr
 
 
 @POSIX
@@ -407,7 +428,9 @@ class Supplies:
     """The plugin that has the answers; ``executor`` is what files run on."""
 
     def __init__(self, **of_executor: Any) -> None:
-        self.executor = SimpleNamespace(**{"in_parent": False, "isolates": True, **of_executor})
+        self.executor = SerialExecutor(lambda _: None)
+        for name, value in {"in_parent": False, "isolates": True, **of_executor}.items():
+            setattr(self.executor, name, value)
         self.allocation = Allocation(4, 1, "")
 
     @hookimpl
@@ -459,14 +482,14 @@ def test_why_workers_are_left_alone_is_told(
     machine: Topology,
     reason: str,
 ) -> None:
-    monkeypatch.setattr(plugin, "detect_topology", lambda: machine)
+    monkeypatch.setattr(parent, "detect_topology", lambda: machine)
     hook = begin(Supplies(**executor), Allocation(4, 1, ""), **options)
     assert not left_over()
     assert said(hook) == f"{machine}; workers are left alone: {reason}"
 
 
 def test_no_folder_to_be_had_is_told_and_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plugin, "detect_topology", lambda: TWO_NODES)
+    monkeypatch.setattr(parent, "detect_topology", lambda: TWO_NODES)
     with monkeypatch.context() as patched:
         patched.setattr(tempfile, "tempdir", "/nowhere/at/all")
         hook = begin(Supplies(), Allocation(4, 1, ""))
@@ -474,9 +497,9 @@ def test_no_folder_to_be_had_is_told_and_costs_nothing(monkeypatch: pytest.Monke
 
 
 def test_an_allocation_that_comes_later_changes_the_places(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plugin, "detect_topology", lambda: TWO_NODES)
+    monkeypatch.setattr(parent, "detect_topology", lambda: TWO_NODES)
     hook = begin(core := Supplies(), Allocation(1, 1, ""), mode="cores")
-    slots = [Slot(plugin._run.claims.folder) for _ in range(2)]
+    slots = [Slot(parent._run.claims.folder) for _ in range(2)]
     assert [slot.place for slot in slots] == [Place(0, (0, 1))] * 2
     hook.optimizer_allocate(
         group=Group("all", (FILE,)), files=(), machine=None, measured=None, settings=None
@@ -491,9 +514,9 @@ def test_an_allocation_that_comes_later_changes_the_places(monkeypatch: pytest.M
 
 
 def test_where_files_share_a_process_it_has_a_whole_node(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plugin, "detect_topology", lambda: TWO_NODES)
+    monkeypatch.setattr(parent, "detect_topology", lambda: TWO_NODES)
     hook = begin(Supplies(isolates=False), Allocation(4, 1, ""), mode="cores")
-    slot = Slot(plugin._run.claims.folder)
+    slot = Slot(parent._run.claims.folder)
     assert slot.place == Place(0, (0, 1))
     slot.release()
     assert "whole nodes, since several files share a process" in said(hook)
@@ -503,4 +526,55 @@ def test_a_batch_without_a_run_says_nothing() -> None:
     hook = hooks(Supplies())
     assert hook.optimizer_batch_finished(batch=None, report=None, settings=None) == []
     hook.optimizer_worker_started(settings=settings_of(plugin))  # no plan: nothing happens
-    assert plugin._worker is None
+    assert worker._worker is None
+
+
+def test_what_is_no_executor_is_left_to_the_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    core = Supplies()
+    core.executor = core.allocation = "nothing of the kind"  # type: ignore[assignment]
+    hook = begin(core, Allocation(4, 1, ""))
+    assert parent._run is None
+    hook.optimizer_allocate(group=None, files=(), machine=None, measured=None, settings=None)
+
+
+@POSIX
+def test_a_worker_that_takes_another_batch_begins_where_it_was(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = os.sched_getaffinity(0)
+    one = {min(before)}
+    monkeypatch.setattr(claiming, "_parent", os.getpid)
+    run = Claims((Place(0, tuple(one)),), local_memory=False)
+    settings = settings_of(plugin)
+    bound = []
+    monkeypatch.setattr(worker, "pin", bound.append)
+    hook = hooks(Supplies())
+    hook.optimizer_worker_started(settings=settings)
+    run.close()
+    hook.optimizer_worker_started(settings=settings)  # of a run that plans nothing
+    assert bound == [tuple(one), before]
+    assert worker._worker is None
+
+
+@pytest.mark.parametrize("refused", [OSError("not permitted"), ValueError("no such CPU")])
+def test_a_worker_that_cannot_be_bound_goes_on_and_is_told(
+    monkeypatch: pytest.MonkeyPatch, refused: Exception
+) -> None:
+    def fail(_: object) -> None:
+        raise refused
+
+    monkeypatch.setattr(parent, "detect_topology", lambda: TWO_NODES)
+    monkeypatch.setattr(claiming, "_parent", os.getpid)
+    monkeypatch.setattr(worker, "pin", fail)
+    hook = begin(Supplies(), Allocation(4, 1, ""))
+    hook.optimizer_worker_started(settings=settings_of(plugin))
+    assert said(hook).endswith(f"; 1 worker met: {refused}")
+    assert worker._worker is not None
+    worker._worker.slot.release()
+
+
+def test_results_that_are_kept_stay_valid_whether_workers_are_bound_or_not() -> None:
+    known = [item for item in installed_plugins() if item.name in ("affinity", "checks")]
+    said = build_manager(known).describe_others(settings_of(plugin))
+    assert "affinity" not in said
+    assert "checks" in said

@@ -25,7 +25,8 @@ def _parts(workers: Sequence[Pinned]) -> Iterator[str]:
         each += " each" if len(places) > 1 else ""
         on_node = Counter(item.node for item in places.values())
         where = ", ".join(f"{number} on node {node}" for node, number in sorted(on_node.items()))
-        where = where if len(on_node) > 1 else f"node {next(iter(on_node))}"
+        alone = "all on" if len(places) > 1 else "on"
+        where = where if len(on_node) > 1 else f"{alone} node {next(iter(on_node))}"
         yield f"{_count(len(places), 'worker')} bound to {each}: {where}"
     if len(bound) > len(places):
         yield f"{len(bound) - len(places)} replaced, in the same places"
