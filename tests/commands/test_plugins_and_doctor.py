@@ -13,6 +13,7 @@ import pytest
 from digitalmodel_optimizer.commands import machine_checks
 from digitalmodel_optimizer.demo.study import DM_FSTS, write_configuration
 from digitalmodel_optimizer.plugin.manager import BUILT_IN
+from digitalmodel_optimizer.plugin.topology import Node, Topology, detect_topology
 
 Dmo = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -106,6 +107,17 @@ def test_doctor_says_what_bounds_the_cpus(dmo: Dmo) -> None:
     done = dmo("doctor", "--json", SLURM_CPUS_PER_TASK="1")
     found = {item["name"]: item["found"] for item in json.loads(done.stdout)}
     assert found["cores"] == "1 logical CPU for this process (SLURM_CPUS_PER_TASK)"
+
+
+def test_doctor_tells_the_nodes_of_the_machine(dmo: Dmo, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = {item["name"]: item["found"] for item in json.loads(dmo("doctor", "--json").stdout)}
+    cpus = str(detect_topology()).partition(" and ")[0]  # memory of a virtual machine may grow
+    assert found["topology"].startswith(cpus)
+    nodes = Topology(tuple(Node(number, ((2 * number, 2 * number + 1),)) for number in range(2)))
+    monkeypatch.setattr(machine_checks, "detect_topology", lambda: nodes)
+    check = machine_checks.check_topology()
+    assert check.found == "2 nodes, each with 2 CPUs (1 core)"
+    assert "affinity" in check.advice
 
 
 def test_doctor_lists_no_backend_that_joblib_refuses(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,15 @@ def optimizer_process_file(task):
     pathlib.Path("seen", f"{task.file.stem}-{task.attempt}").write_text(seen)
     return (yield)
 
+@hookimpl
+def optimizer_configure():
+    if "OPTIMIZER_TEST_NODES" in os.environ:  # a machine with a node for each of two CPUs
+        from digitalmodel_optimizer.plugin.topology import Node, Topology
+        from digitalmodel_optimizer_plugins.affinity import parent
+        first, second = sorted(os.sched_getaffinity(0))[:2]
+        made_up = Topology((Node(0, ((first,),)), Node(1, ((second,),))))
+        parent.detect_topology = lambda: made_up
+
 @hookimpl(trylast=True)
 def optimizer_batch_finished():
     pathlib.Path("parent").write_text(" ".join(sorted(set(masks()))))
@@ -61,10 +71,12 @@ def install_spy(root: Path) -> None:
     (root / "tmp").mkdir()
 
 
-def run_batch(batch: Batch, affinity: Any, faults: list[dict[str, Any]]) -> Run:
+def run_batch(
+    batch: Batch, affinity: Any, faults: Sequence[dict[str, Any]] = (), **more: str
+) -> Run:
     block = backend("loky", affinity=affinity)
     config = batch.configured(block)
-    variables = {"TMPDIR": str(batch.root / "tmp"), "PYTHONPATH": str(batch.root)}
+    variables = {"TMPDIR": str(batch.root / "tmp"), "PYTHONPATH": str(batch.root), **more}
     return run(config, {**variables, "SIMULATED_ORCAFLEX_FAULTS": json.dumps([*faults, SLOW])})
 
 
@@ -101,16 +113,15 @@ def same_tables_and_nothing_left(batch: Batch, done: Run) -> None:
     assert found == expected, first_difference(expected, found)
 
 
-@pytest.fixture
-def batch(tmp_path: Path, plain_host: HostProcess) -> Batch:
-    made = Batch.written(tmp_path, 8, plain_host)
-    install_spy(tmp_path)
-    return made
+def written(root: Path, files: int, plain_host: HostProcess) -> Batch:
+    install_spy(root)
+    return Batch.written(root, files, plain_host)
 
 
 def test_workers_have_cores_of_their_own_and_one_that_crashes_leaves_them_to_the_next(
-    batch: Batch,
+    tmp_path: Path, plain_host: HostProcess
 ) -> None:
+    batch = written(tmp_path, 8, plain_host)
     victim = batch.names[1]
     crash = {"how": "segfault", "times": 1, "counter": str(batch.root / "slots" / "crash")}
     affinity = {"enabled": True, "mode": "cores"}
@@ -133,10 +144,26 @@ def test_workers_have_cores_of_their_own_and_one_that_crashes_leaves_them_to_the
     assert "1 replaced, in the same places" in remark
 
 
-def test_workers_are_left_alone_where_one_node_has_all_cpus_and_by_default(batch: Batch) -> None:
+def test_workers_stay_on_their_nodes(tmp_path: Path, plain_host: HostProcess) -> None:
+    batch = written(tmp_path, 6, plain_host)
+    done = run_batch(batch, True, OPTIMIZER_TEST_NODES="2")
+    found = tries(batch)
+    same_tables_and_nothing_left(batch, done)
+    first, second = sorted(os.sched_getaffinity(0))[:2]
+    placed = {item.worker: item.cpus for item in found.values()}
+    assert sorted(placed.values(), key=min) == [{first}, {second}]
+    assert all(item.cpus == placed[item.worker] for item in found.values())
+    expected = "2 nodes, each with 1 CPU; 2 workers bound to 1 CPU each: 1 on node 0, 1 on node 1"
+    assert remarks(done) == [expected]
+
+
+def test_workers_are_left_alone_where_one_node_has_all_cpus(
+    tmp_path: Path, plain_host: HostProcess
+) -> None:
     if len(detect_topology().with_cpus) > 1:
         pytest.skip("needs a machine of one node")
-    done = run_batch(batch, True, [])
+    batch = written(tmp_path, 2, plain_host)
+    done = run_batch(batch, True)
     found = tries(batch)
     same_tables_and_nothing_left(batch, done)
     assert {item.cpus for item in found.values()} == {frozenset(os.sched_getaffinity(0))}
