@@ -270,6 +270,31 @@ def test_a_folder_that_others_can_write_to_is_not_believed() -> None:
     run.close()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="links")
+def test_a_link_in_the_place_of_the_folder_is_not_followed(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    place = tmp_path / f"{PREFIX}{os.getpid()}"
+    place.symlink_to(elsewhere)
+    with pytest.raises(OutputError, match=r"is a link or a file, not a folder$"):
+        Claims(PLACES, local_memory=False)
+    with pytest.raises(OutputError, match="is a link"):
+        Slot(str(place))
+    assert not list(elsewhere.iterdir())
+
+
+def test_a_plan_that_cannot_be_written_leaves_no_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError("no space left")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(claiming, "write_whole", full)
+        with pytest.raises(OSError, match="no space left"):
+            Claims(PLACES, local_memory=False)
+    assert not left_over()
+    Claims(PLACES, local_memory=False).close()
+
+
 def test_workers_go_over_to_a_new_plan() -> None:
     run = Claims((Place(0, (0, 1)),), local_memory=False)
     slot = Slot(run.folder)

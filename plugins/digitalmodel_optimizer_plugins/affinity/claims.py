@@ -25,7 +25,6 @@ from filelock import FileLock, Timeout
 from digitalmodel_optimizer.plugin import OutputError
 from digitalmodel_optimizer.plugin.atomic import write_whole
 from digitalmodel_optimizer.plugin.private import (
-    make_private,
     read_own,
     remove_tree,
     why_not_private,
@@ -60,13 +59,19 @@ class Claims:
         self._process = os.getpid()
         self.folder = _folder_of(self._process)
         _remove_leftovers()
-        make_private(self.folder)
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(self.folder, 0o700)
+        _refuse_strange(self.folder)
         self._owner = _lock(os.path.join(self.folder, _OWNER))
         if self._owner is None:  # a container that shares the folder, with process ids of its own
             raise OutputError(f"{self.folder} belongs to another run")
         atexit.register(self.close)
         self._local_memory = local_memory
-        self.plan(places)
+        try:
+            self.plan(places)
+        except BaseException:
+            self.close()
+            raise
 
     def plan(self, places: Sequence[Place]) -> None:
         """Give each slot its place; workers that have one go over to it with their next file."""
@@ -109,9 +114,7 @@ class Slot:
         self._folder = _folder_of(_parent()) if folder is None else folder
         if not os.path.isdir(self._folder):
             raise LookupError(f"{self._folder} is not there")
-        fault = why_not_private(self._folder)
-        if fault is not None:
-            raise OutputError(f"{self._folder} {fault}")
+        _refuse_strange(self._folder)
         if not is_held(os.path.join(self._folder, _OWNER)):
             raise LookupError(f"{self._folder} is a leftover")
         self._plan = os.path.join(self._folder, _PLAN)
@@ -158,6 +161,12 @@ def _write(path: str, content: Any) -> None:
 
 def _folder_of(parent: int) -> str:
     return os.path.join(tempfile.gettempdir(), f"{PREFIX}{parent}")
+
+
+def _refuse_strange(folder: str) -> None:
+    fault = why_not_private(folder)
+    if fault is not None:
+        raise OutputError(f"{folder} {fault}")
 
 
 def _parent() -> int:
