@@ -28,13 +28,19 @@ TWO = Topology(
 
 
 def record(load_s: float, read_s: float, outcome: str = "done") -> dict[str, Any]:
-    return {"outcome": outcome, "total_s": 10.0, "load_cpu_s": load_s, "read_cpu_s": read_s}
+    return {
+        "outcome": outcome,
+        "total_s": 20.0,
+        "cpu_s": 10.0,
+        "load_cpu_s": load_s,
+        "read_cpu_s": read_s,
+    }
 
 
 def test_the_share_is_cpu_time_of_loading_and_reading() -> None:
     found = share_of([record(1.0, 2.0), record(3.0, 0.0), record(9.0, 9.0, "timed out")])
     assert found is not None
-    assert (found.load, found.read, found.files) == (0.2, 0.1, 2)
+    assert (found.load, found.read, found.busy, found.files) == (0.2, 0.1, 0.5, 2)
     assert found.total == pytest.approx(0.3)
     assert share_of([record(1.0, 1.0, "earlier")]) is None
 
@@ -71,12 +77,13 @@ def test_the_command_prints_a_line_for_each_number_of_nodes(
     monkeypatch.setattr(command, "detect_topology", lambda: TWO)
     assert command.main([str(report)]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert "at most 40% of a file's time (loading 10%, reading results 30%" in lines[0]
-    rows = [line.split() for line in lines[3:7]]
+    assert lines[0].endswith("at most 40% of a file's CPU time (loading 10%, reading results 30%)")
+    assert lines[1].startswith("1 file has used a CPU for 50% of the time")
+    rows = [line.split() for line in lines[4:8]]
     assert [row[0] for row in rows] == ["1", "2", "4", "8"]
     assert rows[1] == ["2", "50%", "18.0%"]
-    assert lines[7].startswith("this machine: 2 nodes")
-    assert lines[8].endswith("2.4 times as slow here; saved at best: 21.9%")
+    assert lines[8].startswith("this machine: 2 nodes")
+    assert lines[9].endswith("2.4 times as slow here; saved at best: 21.9%")
 
 
 @pytest.mark.parametrize("content", [None, "{}", "no JSON", '{"records": []}'])

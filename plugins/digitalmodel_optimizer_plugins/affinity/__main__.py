@@ -31,8 +31,8 @@ def main(words: Sequence[str] | None = None) -> int:
     except (OSError, ValueError, KeyError, TypeError) as error:
         sys.stderr.write(f"{arguments.report}: not the report of a run ({error})\n")
         return 2
-    for line in _lines(share, source, arguments.distance / LOCAL_DISTANCE):
-        print(line)
+    lines = _lines(share, source, arguments.distance / LOCAL_DISTANCE)
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
     return 0
 
 
@@ -46,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
         "report",
         nargs="?",
         type=Path,
-        help="the JSON report of a run (DIGITALMODEL_OPTIMIZER_REPORT), for the share of its time",
+        help="the JSON report of a run (DIGITALMODEL_OPTIMIZER_REPORT), which has the share",
     )
     one.add_argument(
         "--share", type=_part, help="that share itself, 0 to 1: loading and reading results"
@@ -75,21 +75,24 @@ def _distance(text: str) -> float:
 
 
 def _share(arguments: argparse.Namespace) -> tuple[float, str]:
-    """The share, and where it is from.
+    """The share, and in words where it is from.
 
     :raises OSError, ValueError, KeyError, TypeError: the file is no report.
     """
     if arguments.report is None:
-        return arguments.share, "as given"
+        return arguments.share, " (as given)"
     found = share_of(json.loads(arguments.report.read_text(encoding="utf-8"))["records"])
     if found is None:
         raise ValueError("it has no file that was done")
-    parts = f"loading {found.load:.0%}, reading results {found.read:.0%}"
-    return found.total, f"{parts}; CPU time of {found.files} files"
+    parts = f" (loading {found.load:.0%}, reading results {found.read:.0%})"
+    waiting = "the rest is waiting, which memory does not shorten"
+    files = "1 file has" if found.files == 1 else f"{found.files} files have"
+    busy = f"{files} used a CPU for {found.busy:.0%} of the time"
+    return found.total, f"{parts}\n{busy}; {waiting}"
 
 
 def _lines(share: float, source: str, factor: float) -> Iterator[str]:
-    yield f"bound by memory: at most {share:.0%} of a file's time ({source})"
+    yield f"bound by memory: at most {share:.0%} of a file's CPU time{source}"
     yield f"memory of another node: {factor:.1f} times as slow"
     yield from table(share, factor)
     topology = detect_topology()

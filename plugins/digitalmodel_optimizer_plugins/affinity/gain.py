@@ -1,13 +1,14 @@
 """What memory of one's own node would save at best: a small model, with measured shares.
 
-A file takes ``1 - share`` of its time whatever memory is where, and ``share`` for loading and
+A file takes ``1 - share`` of its CPU time whatever memory is where, and ``share`` for loading and
 reading results, where it waits for memory. If ``remote`` of these accesses go to other nodes, and
 one takes ``factor`` times as long there, the file takes ``1 + share * remote * (factor - 1)`` times
 as long as with local memory.
 
 Each assumption is in favour of binding: all of the CPU time of loading and reading waits for
-memory (caches serve much of it), bandwidth falls as latency rises, and without binding a worker
-runs on any node, wherever its memory is (Linux tries to keep a process where it ran).
+memory (caches serve much of it), a file never waits for anything else, bandwidth falls as latency
+rises, and without binding a worker runs on any node, wherever its memory is (Linux tries to keep a
+process where it ran).
 """
 
 from __future__ import annotations
@@ -26,10 +27,15 @@ USUAL_DISTANCE = 21
 
 @dataclass(frozen=True)
 class Share:
-    """Of the time of all files: CPU time of loading, and of reading results, 0 to 1 each."""
+    """Of the CPU time of all files: loading, and reading results, 0 to 1 each.
+
+    ``busy``: the CPU time's part of the whole time. The rest is waiting: for disks, networks,
+    licences, and for CPUs that others use.
+    """
 
     load: float
     read: float
+    busy: float
     files: int
 
     @property
@@ -40,14 +46,14 @@ class Share:
 def share_of(records: Sequence[Mapping[str, Any]]) -> Share | None:
     """The share in the records of a report; None if no file was done in that run.
 
-    CPU time, since waiting for a disk or a network is not waiting for memory.
+    Waiting for a disk, a network or a busy machine is not waiting for memory, so CPU time counts.
     """
     done = [item for item in records if item["outcome"] == "done" and item["total_s"]]
-    total_s = sum(item["total_s"] for item in done)
-    if not total_s:
+    cpu_s, total_s = (sum(item[name] for item in done) for name in ("cpu_s", "total_s"))
+    if not cpu_s:
         return None
     load, read = (sum(item[f"{stage}_cpu_s"] for item in done) for stage in ("load", "read"))
-    return Share(load / total_s, read / total_s, len(done))
+    return Share(load / cpu_s, read / cpu_s, cpu_s / total_s, len(done))
 
 
 def remote_share(nodes: int) -> float:

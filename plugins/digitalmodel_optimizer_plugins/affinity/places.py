@@ -71,7 +71,7 @@ def _share(node: Node, worker: int, workers: int, native_threads: int) -> tuple[
     first, end = worker * cores // workers, (worker + 1) * cores // workers
     share: list[int] = []
     for at in range(first, first + cores):
-        if at >= max(end, first + 1) and len(share) >= native_threads:
+        if at >= end and len(share) >= native_threads:
             break
         share += node.cores[at % cores]
     return tuple(sorted(share))
