@@ -221,11 +221,3 @@ def test_options_before_a_command_that_has_its_own_are_not_passed_over(tmp_path:
     done = dmo(tmp_path, "--json", "r.json", "memory", "--sizes", "", "--no-budget")
     assert done.returncode == 2
     assert "--json is an option of bench itself" in done.stderr
-
-
-def test_a_package_that_is_missing_is_said_before_anything_runs(tmp_path: Path) -> None:
-    (tmp_path / "plotly.py").write_text("raise ImportError")
-    done = dmo(tmp_path, "--page", "p.html", PYTHONPATH=str(tmp_path))
-    assert done.returncode == 2
-    assert "needs plotly; pip install digitalmodel-optimizer[bench]" in done.stderr
-    assert len(done.stderr.splitlines()) == 1, done.stderr

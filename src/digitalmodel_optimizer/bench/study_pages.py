@@ -1,7 +1,8 @@
-"""Pages with plots of the scaling and the memory study."""
+"""Pages with drawings of the scaling and the memory study."""
 
 from __future__ import annotations
 
+import html
 import io
 import itertools
 from collections.abc import Iterable, Iterator
@@ -13,112 +14,128 @@ from rich.console import Console
 from digitalmodel_optimizer.bench.json_form import write_whole
 from digitalmodel_optimizer.bench.memory import MemoryResult
 from digitalmodel_optimizer.bench.memory_tables import memory_figures
-from digitalmodel_optimizer.bench.page import figure_html, plotly_io, whole_page
 from digitalmodel_optimizer.bench.scaling import ScalingResult
 from digitalmodel_optimizer.bench.scaling_tables import disk_words, load_words, scaling_figures
+from digitalmodel_optimizer.pages.parts import legend, page
+from digitalmodel_optimizer.pages.svg import Plot
 
 _WIDTH = 110
-_HEIGHT = 440
-_COLOURS = (
-    "#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd",
-    "#8c564b", "#e377c2", "#555555", "#a8a410", "#17becf",
-)  # fmt: skip
-# Where a logarithmic axis of seconds is labelled.
-_TICKS_S = tuple(factor * 10.0**power for power in range(-1, 5) for factor in (1, 2, 5))
+_HEIGHT = 380
+_COLOURS = {
+    f"c{place}": colour
+    for place, colour in enumerate((
+        "#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd",
+        "#8c564b", "#e377c2", "#555555", "#a8a410", "#17becf",
+    ))
+}  # fmt: skip
+Curve = tuple[str, list[tuple[float, float]]]
 
 
 def write_scaling_page(result: ScalingResult, path: Path) -> None:
-    """Time over workers, one curve a load, one figure a disk; the tables below."""
-    figures = list(_scaling_figures(result))
-    _write(path, "scaling", result.command, figures, scaling_figures(result))
+    """Time over workers, one curve a load, one drawing a disk; the tables below."""
+    drawings = list(_scaling_drawings(result))
+    _write(path, "scaling", result.command, drawings, scaling_figures(result))
 
 
 def write_memory_page(result: MemoryResult, path: Path) -> None:
     """Peaks over file size, and memory over time where many files ran."""
-    _write(path, "memory", result.command, list(_memory_figures(result)), memory_figures(result))
+    _write(path, "memory", result.command, list(_memory_drawings(result)), memory_figures(result))
 
 
-def _write(path: Path, name: str, command: str, figures: list[Any], tables: Any) -> None:
+def _write(path: Path, name: str, command: str, drawings: list[str], tables: Any) -> None:
     console = Console(width=_WIDTH, record=True, file=io.StringIO(), color_system=None)
     console.print(tables)
-    parts = [figure_html(item, with_library=place == 0) for place, item in enumerate(figures)]
-    page = whole_page(f"digitalmodel-optimizer: {name}", command, parts, console.export_text())
-    write_whole(path, page.encode())
+    commands = "<br>".join(f"$ {html.escape(line)}" for line in command.splitlines())
+    head = f'<h1>digitalmodel-optimizer: {name}</h1>\n<p class="quiet">{commands}</p>\n'
+    text = f"<pre>{html.escape(console.export_text())}</pre>\n"
+    title = f"digitalmodel-optimizer: {name}"
+    write_whole(path, page(title, [head, *drawings, text], _COLOURS).encode())
 
 
-def _scaling_figures(result: ScalingResult) -> Iterator[Any]:
-    yield _model_figure(result)
+def _scaling_drawings(result: ScalingResult) -> Iterator[str]:
+    yield _model_drawing(result)
     for disk in dict.fromkeys(plan.machine.disk_mb_per_s for plan in result.plans):
         plans = [plan for plan in result.plans if plan.machine.disk_mb_per_s == disk]
-        figure = _figure(
-            f"{result.cores} CPUs, {disk_words(disk)} (a model; stars: the plugins, with the most "
-            "workers that they raise to)",
-            "worker processes",
-            "loop, seconds",
+        curves = [
+            (
+                load_words(plan),
+                sorted((float(number), value) for number, value in plan.times_s.items()),
+            )
+            for plan in plans
+        ]
+        chosen = [(float(plan.raised_to), plan.chosen_s) for plan in plans]
+        title = (
+            f"{result.cores} CPUs, {disk_words(disk)} (a model; points: the plugins, with the most "
+            "workers that they raise to)"
         )
-        for plan, colour in zip(plans, itertools.cycle(_COLOURS), strict=False):
-            times = sorted((int(number), value) for number, value in plan.times_s.items())
-            name = load_words(plan)
-            _add(figure, name, times, mode="lines+markers", line={"color": colour})
-            star = {"symbol": "star", "size": 13, "color": colour, "line": {"width": 1}}
-            _add(figure, name, [(plan.raised_to, plan.chosen_s)], marker=star, showlegend=False)
-        figure.update_yaxes(type="log", tickvals=_TICKS_S)
-        yield figure
+        yield _drawing(title, "worker processes", "loop, s", curves, chosen, log=True)
 
 
-def _model_figure(result: ScalingResult) -> Any:
+def _model_drawing(result: ScalingResult) -> str:
     """Real runs beside what the model makes of them."""
-    figure = _figure("the model against real runs", "", "loop, seconds")
+    if not result.checked:
+        return ""
     names = [
         f"{item.batch}, {item.workers}{'' if item.ready else ' late'}" for item in result.checked
     ]
-    spreads = [item.spread for item in result.checked]
-    whiskers = {
-        "type": "data",
-        "array": [spread.most - spread.median for spread in spreads],
-        "arrayminus": [spread.median - spread.least for spread in spreads],
-    }
-    real = zip(names, (spread.median for spread in spreads), strict=True)
-    _add(figure, "real: median, least, most", real, error_y=whiskers, marker={"size": 9})
-    model = zip(names, (item.model_s for item in result.checked), strict=True)
-    _add(figure, "model", model, marker={"symbol": "x", "size": 9})
-    figure.update_yaxes(rangemode="tozero")
-    figure.update_xaxes(title="batch, workers (late: none was started early)")
-    return figure
+    most = 1.1 * max(max(item.spread.most, item.model_s) for item in result.checked)
+    plot = Plot("loop, s", "", most, len(names), 56 + 22 * len(names), names)
+    for place, item in enumerate(result.checked):
+        spread = item.spread
+        said = f"real: {spread.median:.3g} s ({spread.least:.3g} to {spread.most:.3g})"
+        plot.line([(spread.least, place + 0.5), (spread.most, place + 0.5)], "c0", said)
+        plot.point(spread.median, place + 0.5, "c0", said)
+        plot.point(item.model_s, place + 0.5, "c1", f"the model: {item.model_s:.3g} s")
+    words = "the model against real runs"
+    below = legend([("c0", "real: median, least to most"), ("c1", "the model")])
+    note = '<p class="quiet">batch, workers (late: none was started early)</p>\n'
+    return f"<h2>{words}</h2>\n{below}{plot.drawn(words)}{note}"
 
 
-def _memory_figures(result: MemoryResult) -> Iterator[Any]:
+def _memory_drawings(result: MemoryResult) -> Iterator[str]:
     for quantity, words in (("memory_mb", "the process tree"), ("worker_mb", "the largest worker")):
         if not result.points:
             break
-        figure = _figure(f"peak of {words}", "size of each file, MB", "resident memory, MB")
+        curves = []
         for name in dict.fromkeys(item.configuration for item in result.points):
             mine = [item for item in result.points if item.configuration == name]
-            curve = [(item.size_mb, getattr(item, quantity)) for item in mine]
-            _add(figure, name, curve, mode="lines+markers")
-        figure.update_yaxes(rangemode="tozero")
-        yield figure
+            curves.append((name, [(item.size_mb, getattr(item, quantity)) for item in mine]))
+        yield _drawing(f"peak of {words}", "size of each file, MB", "resident memory, MB", curves)
     if result.growth is not None:
         samples = result.growth.samples
         title = f"{result.growth.files:,} files of {result.growth.size_mb:.1f} MB, one worker"
-        figure = _figure(title, "seconds", "resident memory, MB")
-        for name, attribute in (("worker", "largest_child_mb"), ("the host's process", "root_mb")):
-            _add(figure, name, [(item.elapsed_s, getattr(item, attribute)) for item in samples],
-                 mode="lines")  # fmt: skip
-        figure.update_yaxes(rangemode="tozero")
-        yield figure
+        curves = [
+            (name, [(item.elapsed_s, getattr(item, attribute)) for item in samples])
+            for name, attribute in (
+                ("worker", "largest_child_mb"),
+                ("the host's process", "root_mb"),
+            )
+        ]
+        yield _drawing(title, "seconds", "resident memory, MB", curves)
 
 
-def _figure(title: str, across: str, up: str) -> Any:
-    graph, _ = plotly_io()
-    figure = graph.Figure()
-    figure.update_layout(title=title, template="none", height=_HEIGHT, colorway=_COLOURS)
-    figure.update_xaxes(title=across, automargin=True)
-    figure.update_yaxes(title=up, automargin=True)
-    return figure
-
-
-def _add(figure: Any, name: str, points: Iterable[tuple[Any, float]], **look: Any) -> None:
-    graph, _ = plotly_io()
-    across, up = zip(*points, strict=True)
-    figure.add_trace(graph.Scatter(x=across, y=up, name=name, **{"mode": "markers", **look}))
+def _drawing(
+    title: str,
+    across: str,
+    up: str,
+    curves: Iterable[Curve],
+    chosen: Iterable[tuple[float, float]] = (),
+    *,
+    log: bool = False,
+) -> str:
+    """Curves in one drawing; ``chosen`` are points, one for each curve."""
+    known = list(curves)
+    marks = list(chosen)
+    points = [point for _, curve in known for point in curve] + marks
+    if not points:
+        return ""
+    x_most, y_most = (1.05 * max(values) for values in zip(*points, strict=True))
+    least = min(y for _, y in points) if log else 0.0
+    plot = Plot(across, up, x_most, y_most, _HEIGHT, y_least=0.9 * least)
+    kinds = list(itertools.islice(itertools.cycle(_COLOURS), len(known)))
+    for (name, curve), kind in zip(known, kinds, strict=True):
+        plot.line(curve, kind, name)
+    for (x, y), kind in zip(marks, kinds, strict=False):
+        plot.point(x, y, kind, f"{y:.3g} s with {x:.0f} workers")
+    below = legend(zip(kinds, (name for name, _ in known), strict=True))
+    return f"<h2>{html.escape(title)}</h2>\n{below}{plot.drawn(title)}"

@@ -27,7 +27,7 @@ JsonOption = Annotated[
 ]
 PageOption = Annotated[
     Path | None,
-    typer.Option("--page", metavar="FILE", help="Write a page with plots there (needs plotly)."),
+    typer.Option("--page", metavar="FILE", help="Write a page with drawings there."),
 ]
 
 
@@ -58,9 +58,6 @@ def check_writable(json_file: Path | None, page: Path | None) -> None:
     if json_file is not None:
         demand_writable(json_file)
     if page is not None:
-        from digitalmodel_optimizer.bench.page import plotly_io
-
-        plotly_io()
         demand_writable(page)
 
 

@@ -32,7 +32,7 @@ p { margin: .3em 0; } .quiet { color: #5b6573; font-size: .9em; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: .5em 0; }
 th, td { padding: .18em .8em .18em 0; text-align: right; vertical-align: top; }
 th { font-weight: 600; border-bottom: 1px solid #9aa3af; }
-td.text, th.text { text-align: left; overflow-wrap: anywhere; }
+td.text, th.text { text-align: left; overflow-wrap: break-word; max-width: 36em; }
 svg { width: 100%; height: auto; font-size: 12px; }
 svg text { fill: #45505e; } svg .grid { stroke: #e3e6eb; } svg .axis { fill: #1d2430; }
 svg .line { fill: none; stroke-width: 1.6; } svg .note { font-size: 11px; fill: #1d2430; }

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 WIDTH = 960
 _MARGIN_LEFT, _MARGIN_RIGHT, _MARGIN_TOP, _MARGIN_BOTTOM = 74, 18, 10, 38
+_CHARACTER = 7  # the width of one, in a row's name
 _TICKS = 6
 _NICE = (1.0, 2.0, 2.5, 5.0, 10.0)
 
@@ -41,6 +42,7 @@ class Plot:
 
     :param rows: names for whole numbers on the y axis, from the top, in place of a scale.
     :param counted: the x axis counts things, and has no scale.
+    :param y_least: above 0 the y axis is logarithmic and begins there.
     """
 
     x_label: str
@@ -50,19 +52,25 @@ class Plot:
     height: int = 240
     rows: Sequence[str] = ()
     counted: bool = False
+    y_least: float = 0.0
     _marks: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.x_most = self.x_most if self.x_most > 0 else 1.0
         self.y_most = self.y_most if self.y_most > 0 else 1.0
+        longest = max(map(len, self.rows), default=0)
+        self._left = max(_MARGIN_LEFT, _CHARACTER * longest + 12)
 
     def x(self, value: float) -> float:
-        inner = WIDTH - _MARGIN_LEFT - _MARGIN_RIGHT
-        return round(_MARGIN_LEFT + inner * value / self.x_most, 2)
+        inner = WIDTH - self._left - _MARGIN_RIGHT
+        return round(self._left + inner * value / self.x_most, 2)
 
     def y(self, value: float) -> float:
         inner = self.height - _MARGIN_TOP - _MARGIN_BOTTOM
         share = value / self.y_most
+        if self.y_least > 0:
+            value = max(value, self.y_least)
+            share = math.log(value / self.y_least) / math.log(self.y_most / self.y_least)
         return round(_MARGIN_TOP + inner * (share if self.rows else 1.0 - share), 2)
 
     def line(self, points: Iterable[tuple[float, float]], kind: str, words: str = "") -> None:
@@ -105,6 +113,9 @@ class Plot:
             f"{''.join(self._axes())}{''.join(self._marks)}</svg>\n"
         )
 
+    def _y_ticks(self) -> list[float]:
+        return _decades(self.y_least, self.y_most) if self.y_least > 0 else ticks(0, self.y_most, 4)
+
     def _axes(self) -> list[str]:
         left, right = self.x(0), self.x(self.x_most)
         bottom = self.height - _MARGIN_BOTTOM
@@ -124,7 +135,7 @@ class Plot:
                     f'<text x="{left - 6}" y="{at}" text-anchor="end">{html.escape(name)}</text>'
                 )
         else:
-            for value in ticks(0, self.y_most, 4):
+            for value in self._y_ticks():
                 at = self.y(value)
                 found.append(f'<line class="grid" x1="{left}" y1="{at}" x2="{right}" y2="{at}"/>')
                 found.append(
@@ -141,6 +152,13 @@ class Plot:
             f'transform="rotate(-90 14 {upright})">{html.escape(self.y_label)}</text>'
         )
         return found
+
+
+def _decades(least: float, most: float) -> list[float]:
+    """1, 2 and 5 of each power of ten from ``least`` to ``most``."""
+    first, last = (math.floor(math.log10(value)) for value in (least, most))
+    values = [factor * 10.0**power for power in range(first, last + 1) for factor in (1, 2, 5)]
+    return [value for value in values if least <= value <= most]
 
 
 def _title(words: str) -> str:
