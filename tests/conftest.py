@@ -28,6 +28,13 @@ _serving: list[Any] = []
 _OURS = ("DIGITALMODEL_OPTIMIZER", "SIMULATED_ORCAFLEX")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A file's tests run in one process, for what they share; but for those that say otherwise."""
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+
+
 def _variables() -> dict[str, str]:
     return {key: value for key, value in os.environ.items() if key.startswith(_OURS)}
 

@@ -19,10 +19,17 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and links of POSIX")
 FIRST = int(os.environ.get("OPTIMIZER_TEST_FIRST_SEED", "0"))
+PARTS = 10  # they take long, so several processes share them
 NUMBER = int(os.environ.get("OPTIMIZER_TEST_SCHEDULES", "50"))
 
 
-@pytest.mark.parametrize("seed", range(FIRST, FIRST + NUMBER))
+SEEDS = [
+    pytest.param(seed, marks=pytest.mark.xdist_group(f"schedules {seed % PARTS}"))
+    for seed in range(FIRST, FIRST + NUMBER)
+]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_any_schedule_of_faults(plain_host: HostProcess, tmp_path: Path, seed: int) -> None:
     schedule = Schedule.drawn(seed)
     wrong = run_schedule(tmp_path / "batch", schedule, plain_host)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sqlite3
@@ -97,13 +98,13 @@ def test_a_run_that_is_killed_while_it_writes_costs_nothing(tmp_path: Path) -> N
         runs = History(path).runs()
         assert {run.id for run in runs} >= set(said), "what was said to be kept is kept"
         assert all(len(History(path).facts(run.id)["records"]) == 300 for run in runs)  # type: ignore[index]
-    with sqlite3.connect(path) as database:
+    with contextlib.closing(sqlite3.connect(path)) as database:
         assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
 def test_a_later_releases_history_is_left_alone(history: History) -> None:
     history.add(facts_of(0))
-    with sqlite3.connect(history.path) as database:
+    with contextlib.closing(sqlite3.connect(history.path)) as database:
         database.execute("PRAGMA user_version = 99")
     before = history.path.read_bytes()
     with pytest.raises(HistoryError, match="written by a later release"):
