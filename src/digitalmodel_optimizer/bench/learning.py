@@ -1,0 +1,316 @@
+"""Do plugins that learn get better from run to run? On machines that are only models.
+
+The installed plugins run the same kind of batch again and again, and are told of each run by their
+own hook as after a real one. Beside each run stand, on the same files, the static choice (the
+plugins without those that learn) and fixed numbers of workers, of which the best counts, with
+hindsight.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from digitalmodel_optimizer.batch.defaults import CoreDefaults
+from digitalmodel_optimizer.bench.json_form import read_as
+from digitalmodel_optimizer.bench.machine_model import Costs, ModelMachine
+from digitalmodel_optimizer.bench.planned_plugins import simulate_fixed
+from digitalmodel_optimizer.bench.simulated_batch import BEGAN_S, Simulated, make_files, simulate
+from digitalmodel_optimizer.config.settings import read_settings
+from digitalmodel_optimizer.plugin import Batch, BatchReport, Machine, Settings
+from digitalmodel_optimizer.plugin.manager import Manager, build_manager, installed_plugins
+from digitalmodel_optimizer.report.facts import report_as_dict
+
+SCHEMA = "digitalmodel-optimizer-learning/1"
+LEARNING = "tuning"
+_STATIC = ("thread-allocation", "batch-grouping")
+# Plugins keep what they learn in the file that this variable names.
+STORE_VARIABLE = "DIGITALMODEL_OPTIMIZER_TUNING"
+_DAY_S = 86_400.0
+_MEMORY_SHARE = 0.8
+# From run to run sizes, and with them the time of each file, differ by so much.
+_SCATTER = 0.1
+# Loads as slow as OrcaFlex's are likely to be: 100 MB per second on one core.
+_COSTS = Costs(
+    start_s=0.5, file_s=0.05, mb_s=0.01, turn_s=0.0006, batch_s=0.08, spawn_s=0.021, merge_s=0.0003
+)
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A machine, and a batch that runs on it again and again.
+
+    ``later``: the machine that it is from the run ``changes_at`` on; None: it stays.
+    ``licences_set``: the settings say how many licences there are. ``static_workers``: a size class
+    of the user's own, as an old configuration may have it.
+    """
+
+    name: str
+    words: str
+    machine: ModelMachine
+    files: int = 240
+    file_mb: float = 60.0
+    costs: Costs = _COSTS
+    later: ModelMachine | None = None
+    changes_at: int = 0
+    licences_set: bool = False
+    size_classes: str = ""
+
+    def at(self, run: int) -> ModelMachine:
+        """The machine of a run, counted from 1."""
+        return self.later if self.later and run >= self.changes_at else self.machine
+
+
+_MANY = ModelMachine(64, 200_000.0)
+_SEEKING = ModelMachine(32, 100_000.0, 300.0, seek_share=0.05)
+SCENARIOS = (
+    Scenario("few cores", "4 CPUs, files in memory", ModelMachine(4, 24_000.0), files=160),
+    Scenario("many cores", "64 CPUs, files in memory", _MANY, files=480),
+    Scenario(
+        "contended cores",
+        "32 CPUs that are 4 times slower when all are busy",
+        ModelMachine(32, 100_000.0),
+        costs=replace(_COSTS, contention=3.0),
+    ),
+    Scenario(
+        "slow disk", "16 CPUs, a hard disk of 150 MB/s, 8 % slower for each further reader",
+        ModelMachine(16, 48_000.0, 150.0, seek_share=0.08), files=160,
+    ),
+    Scenario(
+        "share", "32 CPUs, a network share of 300 MB/s, 2 % slower for each further reader",
+        ModelMachine(32, 100_000.0, 300.0, seek_share=0.02),
+    ),
+    Scenario(
+        "tight memory", "16 CPUs, memory for 6 files of 400 MB",
+        ModelMachine(16, 9_000.0), files=60, file_mb=400.0,
+    ),
+    Scenario(
+        "one licence", "16 CPUs, one licence, which nobody told the settings",
+        ModelMachine(16, 48_000.0, licences=1), files=80, file_mb=20.0,
+    ),
+    Scenario(
+        "small batch", "16 CPUs, 20 files of 2 MB: too little to learn from",
+        ModelMachine(16, 48_000.0), files=20, file_mb=2.0,
+    ),
+    Scenario(
+        "disk gets slower", "32 CPUs, files in memory; from run 13 on a hard disk",
+        ModelMachine(32, 100_000.0), files=160, later=_SEEKING, changes_at=13,
+    ),
+    Scenario(
+        "fewer cores", "64 CPUs; from run 13 on a share with 8 CPUs",
+        _MANY, later=ModelMachine(8, 48_000.0, 300.0, seek_share=0.05), changes_at=13,
+    ),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class LearningRun:
+    """One run of a scenario: workers with which it began and the highest limit, seconds; the static
+    choice's; the best fixed number's.
+    """
+
+    run: int
+    workers: int
+    limit: int
+    seconds: float
+    explored: bool
+    static_workers: int
+    static_s: float
+    best_workers: int
+    best_s: float
+
+    @property
+    def regret(self) -> float:
+        """The share by which it was slower than the best fixed number."""
+        return self.seconds / self.best_s - 1
+
+    @property
+    def static_regret(self) -> float:
+        return self.static_s / self.best_s - 1
+
+    @property
+    def against_static(self) -> float:
+        return self.seconds / self.static_s - 1
+
+
+@dataclass(frozen=True)
+class Learned:
+    """A scenario's runs, in order."""
+
+    name: str
+    words: str
+    changes_at: int
+    runs: tuple[LearningRun, ...]
+
+    @property
+    def within_from(self) -> int | None:
+        """The run since which the mean of what is left is within 5 % of the best fixed number, and
+        no run but a trial is beyond; None: it is not at the end.
+        """
+        found = None
+        for place in range(len(self.runs) - 1, -1, -1):
+            rest = self.runs[place:]
+            kept = all(run.regret <= WITHIN for run in rest if not run.explored)
+            if not kept or fmean(run.regret for run in rest) > WITHIN:
+                break
+            found = self.runs[place].run
+        return found
+
+
+WITHIN = 0.05
+
+
+@dataclass(frozen=True)
+class LearningResult:
+    """All scenarios; ``seeds`` sequences each, one after the other."""
+
+    schema: str
+    command: str
+    learned: tuple[Learned, ...]
+
+
+def read_learning(path: Path) -> LearningResult:
+    """:raises OptimizerError: it cannot be read or is none of this version."""
+    found: LearningResult = read_as(LearningResult, path, SCHEMA)
+    return found
+
+
+def study_learning(
+    command: str, runs: int, folder: Path, say: Callable[[str], None], names: Sequence[str] = ()
+) -> LearningResult:
+    """Play every scenario; ``folder`` takes what the plugins keep."""
+    chosen = [item for item in SCENARIOS if not names or item.name in names]
+    learned = []
+    for scenario in chosen:
+        say(f"learning: {scenario.name}")
+        learned.append(learn(scenario, runs, folder / f"{scenario.name}.journal"))
+    return LearningResult(SCHEMA, command, tuple(learned))
+
+
+def learn(scenario: Scenario, runs: int, store: Path, seed: int = 1) -> Learned:
+    """So many runs of a scenario, with a new store."""
+    draw = random.Random(f"{scenario.name} {seed}")  # noqa: S311 - the same each time
+    with _kept_in(store):
+        done = tuple(_one_run(scenario, run, draw) for run in range(1, runs + 1))
+    return Learned(scenario.name, scenario.words, scenario.changes_at, done)
+
+
+def _one_run(scenario: Scenario, run: int, draw: random.Random) -> LearningRun:
+    machine = scenario.at(run)
+    sizes_mb = [
+        scenario.file_mb * draw.lognormvariate(0.0, _SCATTER) for _ in range(scenario.files)
+    ]
+    tuned, explored = _Plugins(scenario, learning=True).run(sizes_mb, machine, run)
+    static, _ = _Plugins(scenario, learning=False).run(sizes_mb, machine, run)
+    fixed = {n: _fixed(scenario, sizes_mb, machine, n) for n in _numbers(machine, scenario)}
+    best = min(fixed, key=lambda n: (fixed[n], n))
+    return LearningRun(
+        run=run,
+        workers=tuned.schedule.workers,
+        limit=tuned.limit,
+        seconds=tuned.elapsed_s,
+        explored=explored,
+        static_workers=static.schedule.workers,
+        static_s=static.elapsed_s,
+        best_workers=best,
+        best_s=fixed[best],
+    )
+
+
+def _numbers(machine: ModelMachine, scenario: Scenario) -> list[int]:
+    """Fixed numbers, about an eighth apart."""
+    most = min(machine.cores, scenario.files)
+    found, number = [1], 1.0
+    while found[-1] < most:
+        number = max(number * 1.125, found[-1] + 1)
+        found.append(min(most, int(number)))
+    return found
+
+
+def _fixed(
+    scenario: Scenario, sizes_mb: Sequence[float], machine: ModelMachine, workers: int
+) -> float:
+    memory_mb = _MEMORY_SHARE * machine.memory_mb
+    found = simulate_fixed(sizes_mb, workers, machine, scenario.costs, memory_mb=memory_mb)
+    return found.elapsed_s
+
+
+class _Plugins:
+    """The installed plugins that decide, new in every run as in every process."""
+
+    def __init__(self, scenario: Scenario, *, learning: bool) -> None:
+        self._scenario = scenario
+        names = (*_STATIC, LEARNING) if learning else _STATIC
+        installed = tuple(item for item in installed_plugins() if item.name in names)
+        self._manager: Manager = build_manager(installed, defaults=[("core", CoreDefaults())])
+        plugins: dict[str, Any] = {LEARNING: {"enabled": True}} if learning else {}
+        if scenario.size_classes:
+            plugins["thread-allocation"] = {"size_classes": scenario.size_classes}
+        block = {"enabled": True, "plugins": plugins}
+        self._settings: Settings = read_settings(
+            {"orcaflex": {"parallel": block}}, self._manager.options()
+        )
+        self._manager.ask("optimizer_configure", settings=self._settings)
+
+    def run(
+        self, sizes_mb: Sequence[float], machine: ModelMachine, run: int
+    ) -> tuple[Simulated, bool]:
+        """How it went, and whether the plugins tried something out."""
+        found = simulate(sizes_mb, machine, self._scenario.costs, self._manager, self._settings)
+        facts = _facts(found, sizes_mb, machine, self._settings, run)
+        self._manager.tell("optimizer_report_ready", facts=facts, settings=self._settings)
+        if self._manager.faults:
+            raise self._manager.faults[0]
+        words = " ".join(item.allocation.reason for item in found.schedule.assignments)
+        return found, "tried out beside" in words
+
+
+def _facts(
+    found: Simulated,
+    sizes_mb: Sequence[float],
+    machine: ModelMachine,
+    settings: Settings,
+    run: int,
+) -> Mapping[str, Any]:
+    """What plugins are told of a run, as after a real one; each is a day after the one before."""
+    report = BatchReport(
+        batch=Batch("simulated", make_files(sizes_mb), "results"),
+        results=found.results,
+        schedule=found.schedule,
+        backend="simulated",
+        elapsed_s=found.elapsed_s,
+        decisions=found.decisions,
+        warnings=(),
+        memory_peak_mb=found.memory_mb,
+        began_s=BEGAN_S,
+        machine=Machine(machine.cores, machine.memory_mb, machine.memory_mb, "win32"),
+    )
+    return {**report_as_dict(report, settings), "began_s": BEGAN_S + run * _DAY_S}
+
+
+@contextmanager
+def _kept_in(store: Path) -> Iterator[None]:
+    """What plugins learn goes to ``store``, which begins empty, and not to the user's."""
+    store.unlink(missing_ok=True)
+    before = os.environ.get(STORE_VARIABLE)
+    os.environ[STORE_VARIABLE] = str(store)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[STORE_VARIABLE]
+        else:
+            os.environ[STORE_VARIABLE] = before
+
+
+def as_rows(result: LearningResult) -> Iterator[dict[str, Any]]:
+    """A row for each run."""
+    for learned in result.learned:
+        for run in learned.runs:
+            yield {"scenario": learned.name, **asdict(run)}
