@@ -99,6 +99,7 @@ class _State:
     place: Place | None = None
     plan: Plan | None = None
     explored: bool = False
+    tuned: bool = False
     climber: Climber | None = None
     sentences: list[str] = field(default_factory=list)
 
@@ -204,14 +205,17 @@ def _tuned(
     if choice is None:
         return allocation
     _state.explored = _state.explored or choice.explored
-    # One step up stays open to what a run shows while it goes on.
-    most = min(bound, choice.step_up) if choice.is_settled else bound
+    if choice.workers == allocation.workers and not choice.explored:
+        return replace(allocation, reason=f"{allocation.reason}; tuning: {choice.reason}")
+    _state.tuned = True
+    # Fewer than the static choice, for a reason, are not raised again by what knows only this run.
+    most = choice.workers if choice.workers < allocation.workers else bound
     return replace(
         allocation,
         workers=choice.workers,
-        max_workers=max(choice.workers, most),
+        max_workers=most,
         reason=f"{allocation.reason}; tuning: {choice.reason}",
-        limited_by="tuning" if choice.workers != allocation.workers else allocation.limited_by,
+        limited_by="tuning",
     )
 
 
@@ -239,6 +243,7 @@ def _learn(facts: Mapping[str, Any], settings: Settings) -> None:
         least_s=options["learn_from_s"],
         read_ahead=_read_ahead(settings),
         explored=_state.explored,
+        tuned=_state.tuned,
     )
     if not isinstance(found, Observation):
         _state.sentences.append(f"nothing was learned from this run: {found}")

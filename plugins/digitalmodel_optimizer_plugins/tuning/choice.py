@@ -27,6 +27,9 @@ _NODES = 40
 SURE = 0.9
 # What is expected to gain less than this is not worth a change.
 WORTHWHILE = 0.02
+# What runs with about as many workers have shown, to this factor and in so many runs, is known.
+ABOUT = 1.12
+FAMILIAR = 3
 _MOST_CANDIDATES = 24
 
 
@@ -88,14 +91,24 @@ class Choice:
     candidates: tuple[Candidate, ...]
 
 
-def choose(curve: Curve, seen: Sequence[int], work: Work, limits: Limits) -> Choice:
-    """:param seen: numbers of workers of the runs behind ``curve``, each as often as it ran."""
+def choose(
+    curve: Curve, seen: Sequence[int], work: Work, limits: Limits, reached: int = 0
+) -> Choice:
+    """The static choice, unless something else is surely better.
+
+    :param seen: numbers of workers of the runs behind ``curve``, each as often as it ran.
+    :param reached: what the static choice was raised to while it ran; 0: it was not.
+    """
     static = min(limits.static, limits.bound)
     numbers = _numbers(seen, static, limits.bound, limits.step)
     times_s = _times_s(curve, numbers, work)
     base_s = times_s[static]
+    if static < reached <= limits.bound and reached in times_s:
+        base_s = np.minimum(base_s, times_s[reached])
     found = {n: _candidate(n, times_s[n], base_s) for n in numbers}
-    admissible = [item for item in found.values() if item.at_worst <= 1 + limits.margin]
+    # One number says nothing of others but by the prior: they have to be tried out first.
+    known = list(found.values()) if len(set(seen)) > 1 else [found[static]]
+    admissible = [item for item in known if item.at_worst <= 1 + limits.margin]
     best = min((*admissible, found[static]), key=lambda it: (it.seconds, it.workers))
     if best.against_static > 1 - WORTHWHILE:
         best = found[static]
@@ -156,23 +169,36 @@ def _candidate(workers: int, times_s: Any, base_s: Any) -> Candidate:
 def _to_try(
     candidates: Sequence[Candidate], best: Candidate, seen: Sequence[int], limits: Limits
 ) -> Candidate | None:
-    """A neighbour of ``best``, a step away: the less known one, if it may turn out better.
+    """Another number, at most a step from ``best``, if it may turn out better.
 
     Nothing in a batch that is too short, and nothing that is expected to cost more than the margin.
+    Of those less seen the one that is expected to be soonest; of about equal ones the farthest.
     """
     if best.seconds < limits.explore_from_s:
         return None
-    steps = {step_up(best.workers, limits.step), step_down(best.workers, limits.step)}
+    least, most = step_down(best.workers, limits.step), step_up(best.workers, limits.step)
     near = [
         item
         for item in candidates
-        if item.workers in steps
+        if least <= item.workers <= most
         and item.workers != best.workers
         and item.against_best <= 1 + limits.margin
         and item.against_static <= 1 + limits.margin
         and _may_gain(item, best)
+        and _familiar(item.workers, seen) < FAMILIAR
     ]
-    return min(near, key=lambda it: (seen.count(it.workers), it.against_best), default=None)
+
+    def order(item: Candidate) -> tuple[int, int, int]:
+        away = abs(item.workers - best.workers)
+        familiar = _familiar(item.workers, seen)
+        return familiar, round(item.against_best / WORTHWHILE), -away
+
+    return min(near, key=order, default=None)
+
+
+def _familiar(workers: int, seen: Sequence[int]) -> int:
+    """How many runs had about so many workers."""
+    return sum(1 / ABOUT < workers / other < ABOUT for other in seen)
 
 
 def _may_gain(item: Candidate, best: Candidate) -> bool:

@@ -27,6 +27,8 @@ _USUAL_NOISE = 0.05
 _PRIOR_RUNS = 3.0
 # A run counts 0.9 times as much as the one after it: after 7 runs half as much.
 FADING = 0.9
+# What one worker alone would do is guessed from how much several wait, to a factor of 1.6.
+_GUESSED_TO = 0.45
 LOW, HIGH = 0.1, 0.9
 
 
@@ -81,9 +83,13 @@ def shape(workers: Any, sigma: Any, kappa: Any) -> Any:
     return workers / (1.0 + sigma * (workers - 1) + kappa * workers * (workers - 1))
 
 
-def fit(workers: Sequence[int], mb_per_s: Sequence[float]) -> Curve:
+def fit(
+    workers: Sequence[int], mb_per_s: Sequence[float], alone_mb_per_s: float | None = None
+) -> Curve:
     """The posterior after these runs, the oldest first.
 
+    :param alone_mb_per_s: a guess at what one worker alone would do at least. Where many workers
+        mostly wait, it says that they wait for each other, before fewer have been seen.
     :raises ValueError: there are none, or a value is not above 0.
     """
     numbers, rates = np.asarray(workers, float), np.asarray(mb_per_s, float)
@@ -95,6 +101,9 @@ def fit(workers: Sequence[int], mb_per_s: Sequence[float]) -> Curve:
     total = counts.sum()
     log_rate = logs @ counts / total
     squares = ((logs - log_rate[:, None]) ** 2) @ counts
+    if alone_mb_per_s is not None:
+        short = np.maximum(0.0, np.log(alone_mb_per_s) - log_rate)
+        squares += (_USUAL_NOISE / _GUESSED_TO) ** 2 * short**2
     # Variance known as if _PRIOR_RUNS had shown the usual noise; rate with a flat prior.
     freedom = _PRIOR_RUNS + total - 1
     scale = _PRIOR_RUNS * _USUAL_NOISE**2 + squares

@@ -10,10 +10,6 @@ from digitalmodel_optimizer_plugins.tuning.choice import Choice, Limits, Work, c
 from digitalmodel_optimizer_plugins.tuning.curve import Curve, fit
 from digitalmodel_optimizer_plugins.tuning.observation import Observation, Place, Plan
 from digitalmodel_optimizer_plugins.tuning.relevant import Relevant, relevant
-from digitalmodel_optimizer_plugins.tuning.steps import step_up
-
-# Of so many runs a choice is believed so far that it is not raised by more than a step in a run.
-SETTLED_RUNS = 3
 
 
 @dataclass(frozen=True)
@@ -23,7 +19,6 @@ class Learned:
     choice: Choice
     curve: Curve
     relevant: Relevant
-    step: float
 
     @property
     def workers(self) -> int:
@@ -36,14 +31,6 @@ class Learned:
     @property
     def reason(self) -> str:
         return self.choice.reason
-
-    @property
-    def step_up(self) -> int:
-        return step_up(self.workers, self.step)
-
-    @property
-    def is_settled(self) -> bool:
-        return len(self.relevant.runs) >= SETTLED_RUNS
 
 
 def limits_of(runs: Sequence[Observation], plan: Plan, options: Mapping[str, Any]) -> Limits:
@@ -75,8 +62,22 @@ def learned_of(runs: Sequence[Observation], work: Work, limits: Limits) -> Learn
     if not found.runs:
         return None
     seen = [run.workers for run in found.runs]
-    curve = fit(seen, [run.mb_per_s for run in found.runs])
-    return Learned(choose(curve, seen, work, limits), curve, found, limits.step)
+    curve = fit(seen, [run.mb_per_s for run in found.runs], _alone_mb_per_s(found.runs[-1]))
+    # While a batch runs, the static choice may be raised: what it came to is what counts.
+    reached = [run.workers for run in found.runs if not run.tuned]
+    choice = choose(curve, seen, work, limits, reached[-1] if reached else limits.static)
+    return Learned(choice, curve, found)
+
+
+def _alone_mb_per_s(run: Observation) -> float | None:
+    """What one worker alone would do at least, going by how much those of ``run`` waited.
+
+    A file needs its CPU time whoever else is there. How much of the waiting would be left is not
+    known: half of it is taken.
+    """
+    if not run.busy:
+        return None
+    return run.mb_per_s / run.workers / run.busy * (1 + run.busy) / 2
 
 
 def is_due(runs: Sequence[Observation], every: int) -> bool:

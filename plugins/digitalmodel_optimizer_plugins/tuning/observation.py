@@ -70,7 +70,8 @@ class Observation:
 
     The seconds are those in which so many worked side by side, without starts and the end of the
     batch. ``at_s``: since 1970. ``native_threads`` for each model, ``backend`` as it ran,
-    ``explored``: the number of workers was tried out.
+    ``explored``: the number of workers was tried out, ``tuned``: it was not the static choice.
+    ``busy``: the share of their time in which the workers computed; 0 where that is not known.
     """
 
     place: Place
@@ -83,6 +84,8 @@ class Observation:
     backend: str = ""
     read_ahead: int = 0
     explored: bool = False
+    tuned: bool = False
+    busy: float = 0.0
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -95,7 +98,14 @@ class Observation:
             found = cls(**{**content, "place": place, "plan": plan})
         except (KeyError, TypeError) as error:
             raise ValueError(f"not an observation: {error}") from None
-        numbers = (found.at_s, found.mb_per_s, found.seconds, place.file_mb, plan.size_mb)
+        numbers = (
+            found.busy,
+            found.at_s,
+            found.mb_per_s,
+            found.seconds,
+            place.file_mb,
+            plan.size_mb,
+        )
         wholes = (found.workers, place.cpus, place.files, plan.files, plan.static, plan.bound)
         texts = (place.machine, place.storage, place.batch, place.setup)
         sound = (
@@ -103,7 +113,8 @@ class Observation:
             and all(type(number) is int and number >= 1 for number in wholes)
             and type(found.native_threads) is type(found.read_ahead) is int
             and all(type(text) is str for text in (*texts, found.backend))
-            and type(found.explored) is bool
+            and type(found.explored) is type(found.tuned) is bool
+            and 0 <= found.busy <= 1
             and min(found.mb_per_s, found.place.file_mb) > 0
             and min(found.seconds, plan.size_mb, plan.start_s) >= 0
         )
@@ -145,6 +156,7 @@ def observe(
     least_s: float,
     read_ahead: int = 0,
     explored: bool = False,
+    tuned: bool = False,
 ) -> Observation | str:
     """What the run that ``facts`` tell of has shown; why it shows nothing, as a sentence."""
     ran = [
@@ -166,6 +178,8 @@ def observe(
     if files < _FILES_PER_WORKER * workers:
         return f"{workers} workers had {files:.0f} files side by side, which tells nothing"
     size_mb = sum(record["size_mb"] * share for record, share in records)
+    at_work_s = sum(record["total_s"] * share for record, share in records)
+    cpu_s = sum(record["cpu_s"] * share for record, share in records)
     threads = max((group["native_threads"] for group in facts["groups"]), default=0)
     return Observation(
         place=place,
@@ -179,6 +193,8 @@ def observe(
         backend=facts["backend"],
         read_ahead=read_ahead,
         explored=explored,
+        tuned=tuned,
+        busy=min(1.0, cpu_s / at_work_s),
     )
 
 

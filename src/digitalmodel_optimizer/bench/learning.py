@@ -208,7 +208,10 @@ def _one_run(scenario: Scenario, run: int, draw: random.Random) -> LearningRun:
     ]
     tuned, explored = _Plugins(scenario, learning=True).run(sizes_mb, machine, run)
     static, _ = _Plugins(scenario, learning=False).run(sizes_mb, machine, run)
-    fixed = {n: _fixed(scenario, sizes_mb, machine, n) for n in _numbers(machine, scenario)}
+    most = min(static.schedule.max_workers, scenario.files)  # what all budgets allow
+    # In the plugins' order: what is compared is the number of workers alone.
+    ordered_mb = [task.file.size_mb for task in static.schedule.order]
+    fixed = {n: _fixed(scenario, ordered_mb, machine, n) for n in _numbers(most)}
     best = min(fixed, key=lambda n: (fixed[n], n))
     return LearningRun(
         run=run,
@@ -223,12 +226,11 @@ def _one_run(scenario: Scenario, run: int, draw: random.Random) -> LearningRun:
     )
 
 
-def _numbers(machine: ModelMachine, scenario: Scenario) -> list[int]:
-    """Fixed numbers, about an eighth apart."""
-    most = min(machine.cores, scenario.files)
+def _numbers(most: int) -> list[int]:
+    """Fixed numbers, about a fifth apart."""
     found, number = [1], 1.0
     while found[-1] < most:
-        number = max(number * 1.125, found[-1] + 1)
+        number = max(number * 1.2, found[-1] + 1)
         found.append(min(most, int(number)))
     return found
 

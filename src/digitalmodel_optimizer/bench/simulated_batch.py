@@ -61,6 +61,7 @@ class _Worker:
     began_s: float = 0.0
     ended_s: float = 0.0
     cpu_s: float = 0.0
+    cpu_before_s: float = 0.0
     computes_since_s: float | None = None
 
     @property
@@ -172,6 +173,7 @@ class SimulatedExecutor(Executor):
     def _begin_file(self, worker: _Worker, task: FileTask) -> None:
         machine, size_mb = self._machine, task.file.size_mb
         worker.task = task
+        worker.cpu_before_s = worker.cpu_s
 
         def read() -> None:
             worker.began_s = machine.now_s
@@ -201,6 +203,7 @@ class SimulatedExecutor(Executor):
             task.file,
             timings=Timings(
                 total_s,
+                cpu_s=worker.cpu_s - worker.cpu_before_s,
                 load_s=max(0.0, total_s - self._costs.file_s),
                 began_s=BEGAN_S + worker.began_s,
             ),
