@@ -12,7 +12,7 @@ import os
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -36,6 +36,8 @@ _DAY_S = 86_400.0
 _MEMORY_SHARE = 0.8
 # From run to run sizes, and with them the time of each file, differ by so much.
 _SCATTER = 0.1
+# What counts as near enough to the best fixed number.
+WITHIN = 0.05
 # Loads as slow as OrcaFlex's are likely to be: 100 MB per second on one core.
 _COSTS = Costs(
     start_s=0.5, file_s=0.05, mb_s=0.01, turn_s=0.0006, batch_s=0.08, spawn_s=0.021, merge_s=0.0003
@@ -47,8 +49,6 @@ class Scenario:
     """A machine, and a batch that runs on it again and again.
 
     ``later``: the machine that it is from the run ``changes_at`` on; None: it stays.
-    ``licences_set``: the settings say how many licences there are. ``static_workers``: a size class
-    of the user's own, as an old configuration may have it.
     """
 
     name: str
@@ -59,8 +59,6 @@ class Scenario:
     costs: Costs = _COSTS
     later: ModelMachine | None = None
     changes_at: int = 0
-    licences_set: bool = False
-    size_classes: str = ""
 
     def at(self, run: int) -> ModelMachine:
         """The machine of a run, counted from 1."""
@@ -112,7 +110,7 @@ SCENARIOS = (
 @dataclass(frozen=True)
 class LearningRun:
     """One run of a scenario: workers with which it began and the highest limit, seconds; the static
-    choice's; the best fixed number's.
+    choice's; those of the fixed number that is the best over all runs on this machine.
     """
 
     run: int
@@ -149,26 +147,34 @@ class Learned:
     runs: tuple[LearningRun, ...]
 
     @property
-    def within_from(self) -> int | None:
-        """The run since which the mean of what is left is within 5 % of the best fixed number, and
-        no run but a trial is beyond; None: it is not at the end.
-        """
-        found = None
-        for place in range(len(self.runs) - 1, -1, -1):
-            rest = self.runs[place:]
-            kept = all(run.regret <= WITHIN for run in rest if not run.explored)
-            if not kept or fmean(run.regret for run in rest) > WITHIN:
-                break
-            found = self.runs[place].run
-        return found
+    def phases(self) -> tuple[tuple[LearningRun, ...], ...]:
+        """The runs before and after the machine changed."""
+        cut = self.changes_at - 1
+        found = (self.runs[:cut], self.runs[cut:]) if self.changes_at else (self.runs,)
+        return tuple(phase for phase in found if phase)
+
+    @property
+    def worst_against_static(self) -> float:
+        return max(run.against_static for run in self.runs)
 
 
-WITHIN = 0.05
+def within_after(runs: Sequence[LearningRun]) -> int | None:
+    """After how many runs those that follow are within 5 % of the best fixed number, on average,
+    and none but a trial by more than 10 %; None: not at the end.
+    """
+    found = None
+    for place in range(len(runs) - 1, -1, -1):
+        rest = runs[place:]
+        beyond = runs[place].regret > 2 * WITHIN and not runs[place].explored
+        if beyond or fmean(run.regret for run in rest) > WITHIN:
+            break
+        found = place
+    return found
 
 
 @dataclass(frozen=True)
 class LearningResult:
-    """All scenarios; ``seeds`` sequences each, one after the other."""
+    """All scenarios, and the command that played them."""
 
     schema: str
     command: str
@@ -197,11 +203,24 @@ def learn(scenario: Scenario, runs: int, store: Path, seed: int = 1) -> Learned:
     """So many runs of a scenario, with a new store."""
     draw = random.Random(f"{scenario.name} {seed}")  # noqa: S311 - the same each time
     with _kept_in(store):
-        done = tuple(_one_run(scenario, run, draw) for run in range(1, runs + 1))
-    return Learned(scenario.name, scenario.words, scenario.changes_at, done)
+        played = [_play(scenario, run, draw) for run in range(1, runs + 1)]
+    done = [_judged(item, [it for it in played if it.machine == item.machine]) for item in played]
+    return Learned(scenario.name, scenario.words, scenario.changes_at, tuple(done))
 
 
-def _one_run(scenario: Scenario, run: int, draw: random.Random) -> LearningRun:
+@dataclass(frozen=True)
+class _Played:
+    """A run with all that it is compared with; ``fixed_s``: seconds by number of workers."""
+
+    run: int
+    machine: ModelMachine
+    tuned: Simulated
+    explored: bool
+    static: Simulated
+    fixed_s: Mapping[int, float]
+
+
+def _play(scenario: Scenario, run: int, draw: random.Random) -> _Played:
     machine = scenario.at(run)
     sizes_mb = [
         scenario.file_mb * draw.lognormvariate(0.0, _SCATTER) for _ in range(scenario.files)
@@ -211,18 +230,24 @@ def _one_run(scenario: Scenario, run: int, draw: random.Random) -> LearningRun:
     most = min(static.schedule.max_workers, scenario.files)  # what all budgets allow
     # In the plugins' order: what is compared is the number of workers alone.
     ordered_mb = [task.file.size_mb for task in static.schedule.order]
-    fixed = {n: _fixed(scenario, ordered_mb, machine, n) for n in _numbers(most)}
-    best = min(fixed, key=lambda n: (fixed[n], n))
+    fixed_s = {n: _fixed(scenario, ordered_mb, machine, n) for n in _numbers(most)}
+    return _Played(run, machine, tuned, explored, static, fixed_s)
+
+
+def _judged(played: _Played, alike: Sequence[_Played]) -> LearningRun:
+    """A run beside the fixed number that is the best over all runs on the same machine."""
+    common = set.intersection(*(set(item.fixed_s) for item in alike))
+    best = min(common, key=lambda n: (sum(item.fixed_s[n] for item in alike), n))
     return LearningRun(
-        run=run,
-        workers=tuned.schedule.workers,
-        limit=tuned.limit,
-        seconds=tuned.elapsed_s,
-        explored=explored,
-        static_workers=static.schedule.workers,
-        static_s=static.elapsed_s,
+        run=played.run,
+        workers=played.tuned.schedule.workers,
+        limit=played.tuned.limit,
+        seconds=played.tuned.elapsed_s,
+        explored=played.explored,
+        static_workers=played.static.schedule.workers,
+        static_s=played.static.elapsed_s,
         best_workers=best,
-        best_s=fixed[best],
+        best_s=played.fixed_s[best],
     )
 
 
@@ -252,8 +277,6 @@ class _Plugins:
         installed = tuple(item for item in installed_plugins() if item.name in names)
         self._manager: Manager = build_manager(installed, defaults=[("core", CoreDefaults())])
         plugins: dict[str, Any] = {LEARNING: {"enabled": True}} if learning else {}
-        if scenario.size_classes:
-            plugins["thread-allocation"] = {"size_classes": scenario.size_classes}
         block = {"enabled": True, "plugins": plugins}
         self._settings: Settings = read_settings(
             {"orcaflex": {"parallel": block}}, self._manager.options()
@@ -309,10 +332,3 @@ def _kept_in(store: Path) -> Iterator[None]:
             del os.environ[STORE_VARIABLE]
         else:
             os.environ[STORE_VARIABLE] = before
-
-
-def as_rows(result: LearningResult) -> Iterator[dict[str, Any]]:
-    """A row for each run."""
-    for learned in result.learned:
-        for run in learned.runs:
-            yield {"scenario": learned.name, **asdict(run)}
