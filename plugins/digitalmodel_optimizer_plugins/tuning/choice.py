@@ -206,11 +206,11 @@ def _may_gain(item: Candidate, best: Candidate) -> bool:
 
 
 def _reason(best: Candidate, static: Candidate, curve: Curve) -> str:
-    runs = "1 earlier run" if curve.runs == 1 else f"{curve.runs} earlier runs"
     if best.workers == static.workers:
-        return f"{runs} show nothing that is surely better than {static.workers}"
+        runs = "1 earlier run shows" if curve.runs == 1 else f"{curve.runs} earlier runs show"
+        return f"{runs} nothing that is surely better than {static.workers}"
     gain = 1 - best.against_static
     return (
-        f"{best.workers} instead of {static.workers}: {runs} let {best.seconds:.1f} s be expected "
-        f"({best.low_s:.1f} to {best.high_s:.1f}), not {static.seconds:.1f}; {gain:.0%} less"
+        f"{best.workers} instead of {static.workers}: after {curve.runs} earlier runs "
+        f"{best.seconds:.1f} s are expected ({best.low_s:.1f} to {best.high_s:.1f}), not {static.seconds:.1f}; {gain:.0%} less"
     )

@@ -20,16 +20,14 @@ from digitalmodel_optimizer_plugins.tuning.relevant import Relevant
 from digitalmodel_optimizer_plugins.tuning.store import Known
 
 
-def explain(
-    known: Known, store: str, options: Mapping[str, Any], batch: str | None
-) -> Iterator[str]:
-    """Lines on each place, or on those of the user's file ``batch``."""
-    places = [place for place in known.places if batch is None or place.batch == batch]
+def explain(known: Known, store: str, options: Mapping[str, Any], batch: str) -> Iterator[str]:
+    """Lines on each place, or on those of the user's file ``batch``, if it is named."""
+    places = [place for place in known.places if batch in ("", place.batch)]
     yield f"{store}: {len(known.observations)} runs, {len(known.places)} kinds of batch"
     if known.frozen:
         yield "frozen: nothing is learned or tried out until 'tuning thaw'"
     if not places:
-        of = "" if batch is None else f" of {batch}"
+        of = f" of {batch}" if batch else ""
         yield f"no run{of} is known; the next one has the static choice"
     for place in places:
         yield ""

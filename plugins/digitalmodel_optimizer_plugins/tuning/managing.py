@@ -7,6 +7,7 @@ from pathlib import Path
 
 from digitalmodel_optimizer.plugin import OptimizerError, Settings, TuningAction
 from digitalmodel_optimizer_plugins.tuning.explaining import explain
+from digitalmodel_optimizer_plugins.tuning.observation import batch_of
 from digitalmodel_optimizer_plugins.tuning.store import TuningStore, default_path
 
 NAME = "tuning"
@@ -22,7 +23,7 @@ def manage(action: TuningAction, path: str, settings: Settings) -> Sequence[str]
         raise OptimizerError("tuning is switched off by DIGITALMODEL_OPTIMIZER_TUNING")
     store = TuningStore(place)
     if action is TuningAction.EXPLAIN:
-        return [*explain(store.read(), str(place), settings.plugin(NAME), settings.source)]
+        return [*explain(store.read(), str(place), settings.plugin(NAME), batch_of(settings))]
     if action is TuningAction.FREEZE:
         store.freeze(frozen=True)
         return ["frozen: choices rest on the runs known now; nothing is learned or tried out"]

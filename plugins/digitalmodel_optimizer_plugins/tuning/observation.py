@@ -132,9 +132,14 @@ def place_of(files: Sequence[SimulationFile], cpus: int, settings: Settings) -> 
         storage=storage_of(files[0].path) if files else "",
         files=round(_power_of_two(len(files))),
         file_mb=_power_of_two(max(mean_mb, 2.0**-6)),
-        batch=settings.source or "",
+        batch=batch_of(settings),
         setup=_setup(settings),
     )
+
+
+def batch_of(settings: Settings) -> str:
+    """The user's file with its folder: others are called ``dm_fsts.yml`` as well."""
+    return os.path.abspath(settings.source) if settings.source else ""
 
 
 def storage_of(path: str) -> str:

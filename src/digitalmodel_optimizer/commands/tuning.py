@@ -91,6 +91,8 @@ def _act(action: TuningAction, file: Path | None = None, config: Path | None = N
 
 def _loaded(config: Path | None) -> tuple[Manager, Settings]:
     """The plugins with the settings of the user's batch; those that learn are off by default."""
+    from dataclasses import replace
+
     from digitalmodel_optimizer.batch.loading import load_plugins
     from digitalmodel_optimizer.config.configuration import read_configuration
 
@@ -99,4 +101,5 @@ def _loaded(config: Path | None) -> tuple[Manager, Settings]:
         manager, _, settings = load_plugins({"orcaflex": {"parallel": block}})
     else:
         manager, _, settings = load_plugins(read_configuration(config).merged)
+        settings = replace(settings, source=str(config))
     return manager, settings
