@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from digitalmodel_optimizer.bench.learning import (
     SCENARIOS,
     SCHEMA,
+    Learned,
     LearningResult,
     learn,
     within_after,
@@ -19,7 +21,7 @@ BY_NAME = {item.name: item for item in SCENARIOS}
 
 
 @pytest.fixture(scope="module")
-def slow_disk(tmp_path_factory: pytest.TempPathFactory):
+def slow_disk(tmp_path_factory: pytest.TempPathFactory) -> Learned:
     store = tmp_path_factory.mktemp("learning") / "store"
     return learn(BY_NAME["slow disk"], 12, store)
 
@@ -35,12 +37,12 @@ def test_on_a_slow_disk_tuning_comes_near_the_best_fixed_number(slow_disk) -> No
 def test_trials_are_at_least_four_runs_apart(slow_disk) -> None:
     tried = [run.run for run in slow_disk.runs if run.explored]
     assert tried
-    assert all(later - earlier >= 4 for earlier, later in zip(tried, tried[1:], strict=False))
+    assert all(later - earlier >= 4 for earlier, later in itertools.pairwise(tried))
 
 
-@pytest.mark.parametrize("name", ["few cores", "tight memory", "one licence", "small batch"])
+@pytest.mark.parametrize("name", ["few cores", "tight memory", "small batch"])
 def test_where_nothing_can_be_gained_nothing_is_lost(name: str, tmp_path: Path) -> None:
-    found = learn(BY_NAME[name], 5, tmp_path / "store")
+    found = learn(BY_NAME[name], 3, tmp_path / "store")
     assert found.worst_against_static <= 0.05
 
 

@@ -212,5 +212,6 @@ def _reason(best: Candidate, static: Candidate, curve: Curve) -> str:
     gain = 1 - best.against_static
     return (
         f"{best.workers} instead of {static.workers}: after {curve.runs} earlier runs "
-        f"{best.seconds:.1f} s are expected ({best.low_s:.1f} to {best.high_s:.1f}), not {static.seconds:.1f}; {gain:.0%} less"
+        f"{best.seconds:.1f} s are expected ({best.low_s:.1f} to {best.high_s:.1f}), "
+        f"not {static.seconds:.1f}; {gain:.0%} less"
     )
