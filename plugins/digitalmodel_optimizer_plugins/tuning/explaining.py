@@ -23,7 +23,7 @@ from digitalmodel_optimizer_plugins.tuning.store import Known
 def explain(known: Known, store: str, options: Mapping[str, Any], batch: str) -> Iterator[str]:
     """Lines on each place, or on those of the user's file ``batch``, if it is named."""
     places = [place for place in known.places if batch in ("", place.batch)]
-    yield f"{store}: {len(known.observations)} runs, {len(known.places)} kinds of batch"
+    yield f"{store}: {_runs(len(known.observations))}, {_kinds(len(known.places))}"
     if known.frozen:
         yield "frozen: nothing is learned or tried out until 'tuning thaw'"
     if not places:
@@ -60,7 +60,7 @@ def _explain_place(
 def _observed(relevant: Relevant) -> Iterator[str]:
     runs = relevant.runs
     days = [time.strftime("%Y-%m-%d", time.localtime(run.at_s)) for run in (runs[0], runs[-1])]
-    yield f"  observed: {len(runs)} runs from {days[0]} to {days[1]}"
+    yield f"  observed: {_runs(len(runs))} from {days[0]} to {days[1]}"
     for workers in sorted({run.workers for run in runs}):
         rates = [run.mb_per_s for run in runs if run.workers == workers]
         tried = sum(run.explored for run in runs if run.workers == workers)
@@ -75,7 +75,8 @@ def _observed(relevant: Relevant) -> Iterator[str]:
             "count"
         )
     if relevant.odd:
-        yield f"    {relevant.odd} odd ones do not count: no others bear them out"
+        runs_do = "run does" if relevant.odd == 1 else "runs do"
+        yield f"    {relevant.odd} odd {runs_do} not count: no others bear that out"
 
 
 def _fitted(curve: Curve, found: Learned) -> Iterator[str]:
@@ -100,6 +101,14 @@ def _compared(found: Learned) -> Iterator[str]:
             f"   {mark}{item.workers:7}   {rate:7.4g} ({low:.4g} to {high:.4g})   "
             f"{item.seconds:7.1f}   {item.against_static - 1:+.1%} ({item.at_worst - 1:+.1%})"
         )
+
+
+def _runs(number: int) -> str:
+    return "1 run" if number == 1 else f"{number} runs"
+
+
+def _kinds(number: int) -> str:
+    return "1 kind of batch" if number == 1 else f"{number} kinds of batch"
 
 
 def _margin(limits: Limits) -> str:
