@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from facts import make_facts
 from hypothesis import given
+from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from digitalmodel_optimizer.plugin import (
@@ -74,6 +75,7 @@ def runs_of(
 laws = st.tuples(st.floats(0.0, 0.6), st.floats(0.0, 0.05))
 
 
+@examples(max_examples=40)
 @given(laws, st.integers(0, 1000))
 def test_the_truth_lies_in_what_the_curve_says_of_numbers_that_ran(
     law: tuple[float, float], seed: int
@@ -115,6 +117,7 @@ def test_what_is_no_throughput_is_refused(rate: float) -> None:
         fit([2], [rate])
 
 
+@examples(max_examples=40)
 @given(
     st.lists(st.tuples(st.integers(1, 64), st.floats(1.0, 1000.0)), min_size=1, max_size=12),
     st.integers(1, 64),
@@ -251,6 +254,7 @@ def test_what_is_kept_is_read_again_and_is_private(store: TuningStore) -> None:
         assert store.path.parent.stat().st_mode & 0o077 == 0
 
 
+@examples(max_examples=40)
 @given(st.integers(0, 10_000), st.binary(min_size=1, max_size=40))
 def test_damage_costs_what_it_hits_and_nothing_else(
     tmp_path_factory: pytest.TempPathFactory, at: int, garbage: bytes
