@@ -24,6 +24,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 # What tests run is no history of anybody's.
 os.environ["DIGITALMODEL_OPTIMIZER_HISTORY"] = "off"
+os.environ["DIGITALMODEL_OPTIMIZER_TUNING"] = "off"
 _serving: list[Any] = []
 _OURS = ("DIGITALMODEL_OPTIMIZER", "SIMULATED_ORCAFLEX")
 

@@ -76,6 +76,7 @@ class Reader:
             "PATH": path,
             "COLUMNS": "100",
             "DIGITALMODEL_OPTIMIZER_HISTORY": str(history),
+            "DIGITALMODEL_OPTIMIZER_TUNING": str(history.with_suffix(".tuning")),
         }
 
     def read(self, block: Block) -> None:

@@ -33,7 +33,8 @@ def environment(**changes: str) -> dict[str, str]:
         "PYTHONDONTWRITEBYTECODE",
     )
     kept = {key: value for key, value in os.environ.items() if not key.startswith(left_out)}
-    return {**kept, "DIGITALMODEL_OPTIMIZER_HISTORY": "off", **changes}
+    off = dict.fromkeys(("DIGITALMODEL_OPTIMIZER_HISTORY", "DIGITALMODEL_OPTIMIZER_TUNING"), "off")
+    return {**kept, **off, **changes}
 
 
 @dataclass(frozen=True)

@@ -61,13 +61,15 @@ class Costs:
 class ModelMachine:
     """What the workers share. ``memory_mb`` is what is available to them and their files.
 
-    ``disk_mb_per_s`` infinite: all files are in memory already.
+    ``disk_mb_per_s`` infinite: all files are in memory already. ``seek_share``: the share by which
+    the disk as a whole is slower for each further file that is read at the same time.
     """
 
     cores: int
     memory_mb: float
     disk_mb_per_s: float = math.inf
     licences: int | None = None
+    seek_share: float = 0.0
 
 
 class Shared:
@@ -119,7 +121,8 @@ class SimulatedMachine:
         self._contention = contention
         self._cpus = Shared(self._speed_of_cores)
         self._mb_per_s = machine.disk_mb_per_s
-        self._disk = Shared(lambda users: self._mb_per_s / users)
+        self._seek_share = machine.seek_share
+        self._disk = Shared(self._speed_of_disk)
         self._licences = math.inf if machine.licences is None else machine.licences
         self._waiting: deque[Then] = deque()
 
@@ -174,6 +177,9 @@ class SimulatedMachine:
         self._cpus.go_on(now_s)
         self._disk.go_on(now_s)
         self.now_s = now_s
+
+    def _speed_of_disk(self, users: int) -> float:
+        return self._mb_per_s / users / (1.0 + self._seek_share * (users - 1))
 
     def _speed_of_cores(self, users: int) -> float:
         busy = min(users, self._cores)

@@ -32,12 +32,16 @@ from digitalmodel_optimizer.plugin import (
 )
 from digitalmodel_optimizer.plugin.manager import Manager
 
+BEGAN_S = 1_700_000_000.0
+"""When a simulated batch began, in s since 1970."""
+
 
 @dataclass(frozen=True)
 class Simulated:
     """How a batch went: workers started, the highest limit, seconds in all, memory at the peak.
 
-    ``schedule`` is the last one that was made, ``decisions`` what was decided, in words.
+    ``schedule`` is the last one that was made, ``decisions`` what was decided, in words,
+    ``results`` what became of each file.
     """
 
     workers: int
@@ -46,6 +50,7 @@ class Simulated:
     memory_mb: float
     schedule: Schedule
     decisions: tuple[str, ...]
+    results: tuple[FileResult, ...] = ()
 
 
 @dataclass(eq=False)
@@ -56,6 +61,7 @@ class _Worker:
     began_s: float = 0.0
     ended_s: float = 0.0
     cpu_s: float = 0.0
+    cpu_before_s: float = 0.0
     computes_since_s: float | None = None
 
     @property
@@ -167,6 +173,7 @@ class SimulatedExecutor(Executor):
     def _begin_file(self, worker: _Worker, task: FileTask) -> None:
         machine, size_mb = self._machine, task.file.size_mb
         worker.task = task
+        worker.cpu_before_s = worker.cpu_s
 
         def read() -> None:
             worker.began_s = machine.now_s
@@ -194,7 +201,12 @@ class SimulatedExecutor(Executor):
         worker.task, worker.largest_mb = None, max(worker.largest_mb, size_mb)
         return FileResult(
             task.file,
-            timings=Timings(total_s, load_s=max(0.0, total_s - self._costs.file_s)),
+            timings=Timings(
+                total_s,
+                cpu_s=worker.cpu_s - worker.cpu_before_s,
+                load_s=max(0.0, total_s - self._costs.file_s),
+                began_s=BEGAN_S + worker.began_s,
+            ),
             worker=worker.pid,
             memory_growth_mb=growth_mb,
         )
@@ -298,6 +310,7 @@ def simulate(
         memory_mb=run.resources.peak_mb,
         schedule=run.schedule,
         decisions=tuple(decisions),
+        results=tuple(results[file.index] for file in files),
     )
 
 

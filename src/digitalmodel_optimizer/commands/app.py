@@ -18,6 +18,7 @@ from digitalmodel_optimizer.commands import (
     profile,
     report,
     run,
+    tuning,
     validate,
     watch,
 )
@@ -66,4 +67,5 @@ app.command("profile")(profile.command)
 app.command("report")(report.command)
 app.add_typer(history.app, name="history")
 app.add_typer(cache.app, name="cache")
+app.add_typer(tuning.app, name="tuning")
 app.add_typer(bench.app, name="bench")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from digitalmodel_optimizer.commands import bench_studies
+from digitalmodel_optimizer.commands import bench_learning, bench_studies
 from digitalmodel_optimizer.commands.bench_frame import (
     FolderOption,
     JsonOption,
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 app = typer.Typer(rich_markup_mode="markdown", add_completion=False)
 app.command("scaling")(bench_studies.scaling)
 app.command("memory")(bench_studies.memory)
+app.command("learning")(bench_learning.learning)
 
 
 @app.callback(invoke_without_command=True)

@@ -77,6 +77,7 @@ def run_host(
 
 def _environment(report: Path, *, plugins: bool) -> dict[str, str]:
     environment = {**os.environ, "PYTHONIOENCODING": "utf-8", HISTORY_VARIABLE: "off"}
+    environment["DIGITALMODEL_OPTIMIZER_TUNING"] = "off"  # what is measured teaches nothing
     if plugins:
         environment.pop(ENVIRONMENT_VARIABLE, None)
         environment[REPORT_VARIABLE] = str(report)

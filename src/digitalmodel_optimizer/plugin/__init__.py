@@ -76,6 +76,7 @@ from digitalmodel_optimizer.plugin.results import (
     Store,
     StoreAction,
     Timings,
+    TuningAction,
 )
 from digitalmodel_optimizer.plugin.timing import Stage, performance_timer
 
@@ -122,6 +123,7 @@ __all__ = [
     "Store",
     "StoreAction",
     "Timings",
+    "TuningAction",
     "VerificationError",
     "hookimpl",
     "performance_timer",

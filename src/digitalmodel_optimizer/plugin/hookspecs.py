@@ -45,6 +45,7 @@ if TYPE_CHECKING:
         Request,
         Store,
         StoreAction,
+        TuningAction,
     )
 
 PROJECT_NAME = "digitalmodel_optimizer"
@@ -343,6 +344,22 @@ def optimizer_manage_store(
     ``results_folder``: that of the batch, or the folder that the user has named.
     Returns: a :class:`Store` as it is after the action, or None if the plugin keeps nothing there.
     Example: ``return Store(url, results=len(db), size_mb=db.size_mb)``
+    Added in 0.2.
+    """
+
+
+@hookspec
+def optimizer_manage_tuning(
+    action: TuningAction, path: str, settings: Settings
+) -> Sequence[str] | None:
+    """Say, keep as it is, move or forget what the plugin has learned from earlier runs.
+
+    Called: by ``digitalmodel-optimizer tuning``, outside of a batch; every plugin.
+    ``path``: the file to export to or to import from, else empty. ``settings``: of the user's
+    batch where one was named; ``settings.source`` is its file.
+    Returns: lines to print, or None if the plugin learns nothing. Raise :class:`OptimizerError` for
+    what cannot be done.
+    Example: ``return [f"{len(db)} runs are known"] if action is TuningAction.EXPLAIN else None``
     Added in 0.2.
     """
 

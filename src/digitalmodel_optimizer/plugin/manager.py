@@ -36,7 +36,7 @@ OPTIMIZERS = (
     "result-cache",
 )
 """The built-in plugins that make a batch faster or smaller, and are on by default."""
-BYSTANDERS = ("alerts", "metrics", "affinity")
+BYSTANDERS = ("alerts", "metrics", "affinity", "tuning")
 """Built-in plugins that are off by default, and on which no result depends."""
 BUILT_IN = (*OPTIMIZERS, "checks", *BYSTANDERS)
 

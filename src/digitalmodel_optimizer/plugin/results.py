@@ -188,6 +188,17 @@ class StoreAction(enum.Enum):
     CLEAR = "clear"
 
 
+class TuningAction(enum.Enum):
+    """What is done with what was learned from earlier runs."""
+
+    EXPLAIN = "explain"
+    FREEZE = "freeze"
+    THAW = "thaw"
+    EXPORT = "export"
+    IMPORT = "import"
+    RESET = "reset"
+
+
 class RequestKind(enum.Enum):
     """How the engine would ask a model for a result."""
 
