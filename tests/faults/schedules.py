@@ -25,7 +25,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[1] / "engine"))
 
 from batches import backend, write, write_bad
-from fault_batches import STAGES, Batch, Command, wrong_with
+from fault_batches import STAGES, Batch, Command, Run, wrong_with
 from host_process import Files, HostProcess
 
 LIMIT_S = 8
@@ -151,10 +151,12 @@ def run_schedule(root: Path, schedule: Schedule, plain: HostProcess) -> list[str
         for place, name in enumerate(schedule.edits):
             write(root / "sim", name.removesuffix(".sim"), seed=100 + place)
     first = Command(config, variables)
-    if schedule.second_s is not None:
+    if schedule.second_s is None:
+        done = first.finish()
+    else:
         time.sleep(schedule.second_s)
-        wrong += _second(Command(config, variables), first)
-    done = first.finish()
+        done, said = _one_of_two(first, Command(config, variables))
+        wrong += said
     lost = schedule.lost()
     expected = _expected(batch, lost)
     return [*wrong, *wrong_with(batch, done, lost, expected)]
@@ -183,13 +185,20 @@ def _interrupt(command: Command, name: str, after_s: float) -> list[str]:
     return [f"after {name}: still running: {run.left}"] if run.left else []
 
 
-def _second(second: Command, first: Command) -> list[str]:
-    """Of two runs at once one does the work; the other is told so, or comes after it."""
-    run = second.finish()
-    refused = run.status == 2 and "another run of this batch writes into" in run.errors
-    if refused or first.process.poll() is not None:
-        return [f"the second run left {run.left}"] if run.left else []
-    return [f"the second run ended with {run.status}: {run.errors[-500:]}"]
+def _one_of_two(first: Command, second: Command) -> tuple[Run, list[str]]:
+    """Of two runs at once one does the work, the other is told so or comes after it; whichever of
+    them gets the folder first.
+    """
+    later, earlier = second.finish(), first.finish()
+    refused = [
+        run
+        for run in (earlier, later)
+        if run.status == 2 and "another run of this batch writes into" in run.errors
+    ]
+    wrong = [f"a run that was refused left {run.left}" for run in refused if run.left]
+    if len(refused) == 2:
+        wrong.append("both of two runs at once were refused")
+    return (earlier if later in refused else later), wrong
 
 
 def main() -> int:
