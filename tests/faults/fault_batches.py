@@ -221,8 +221,7 @@ class Command:
 
     def __init__(self, config: Path, variables: dict[str, str]) -> None:
         self.mark = uuid.uuid4().hex
-        self._report = config.parent / "report.json"
-        self._report.unlink(missing_ok=True)
+        self._report = config.parent / f"report-{self.mark}.json"
         ours = {"DIGITALMODEL_OPTIMIZER_REPORT": str(self._report), RUN_VARIABLE: self.mark}
         self._start = time.monotonic()
         self.process = subprocess.Popen(
@@ -246,6 +245,7 @@ class Command:
             raise AssertionError(f"no end within {RUN_LIMIT_S} s: {errors[-3000:]}") from None
         seconds = time.monotonic() - self._start
         report = json.loads(self._report.read_text()) if self._report.exists() else {}
+        self._report.unlink(missing_ok=True)
         left = tuple(stop(self.mark, patience_s=10.0))
         return Run(self.process.returncode, errors, report, left, seconds)
 
