@@ -43,7 +43,7 @@ def _of_keyring() -> list[str]:
         raise ValueError(f"cannot read the keyring: {type(error).__name__}") from None
     if not kept:
         raise ValueError(f"finds nothing in the keyring for {KEYRING_SERVICE} {KEYRING_NAME}")
-    return kept.split()
+    return str(kept).split()
 
 
 def send(addresses: Sequence[str], title: str, text: str) -> Iterator[str]:
