@@ -161,6 +161,10 @@ def test_two_runs_at_once_and_one_that_is_killed(
     command.wait_for(lambda: list((other / "results").glob(".dmo-*")))
     os.killpg(killed.pid, signal.SIGKILL)
     killed.wait()
+    assert json.loads(call("history", "list", "--json", "dm_fsts.yml").stdout)[0]["files"] == 5
+    assert (
+        json.loads(call("history", "list", "--json", "other/dm_fsts.yml").stdout)[0]["files"] == 4
+    )
     listed = json.loads(call("history", "list", "--json").stdout)
     assert sorted(run["results_folder"] for run in listed) == [
         str(other / "results"), str(tmp_path / "results"),

@@ -144,7 +144,7 @@ class History:
     ) -> list[Run]:
         """Runs in order of time.
 
-        :param batch: those whose file or results folder is this, or ends with it.
+        :param batch: those whose file or results folder is this.
         :param last: only so many, the latest.
         """
         wanted, values = ["1"], list[Any]()
@@ -153,8 +153,8 @@ class History:
             values.append(kind)
         if batch is not None:
             named = os.path.abspath(batch)
-            wanted.append("(source IN (?, ?) OR results_folder IN (?, ?))")
-            values += [named, batch, named, batch]
+            wanted.append("(source = ? OR results_folder = ?)")
+            values += [named, named]
         query = (
             f"SELECT {', '.join(_COLUMNS)} FROM runs "  # noqa: S608 - names of ours
             f"WHERE {' AND '.join(wanted)} ORDER BY began_s DESC, id DESC LIMIT ?"

@@ -6,6 +6,7 @@ units; what a system does not tell is null.
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
@@ -58,7 +59,7 @@ def report_as_dict(report: BatchReport, settings: Settings | None = None) -> dic
         "schema": SCHEMA,
         "version": __version__,
         "batch": report.batch.identifier,
-        "source": settings.source if settings else None,
+        "source": os.path.abspath(settings.source) if settings and settings.source else None,
         "began_s": report.began_s,
         "machine": asdict(report.machine) if report.machine else None,
         "results_folder": report.batch.results_folder,
