@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
-import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -68,6 +66,9 @@ def send(addresses: Sequence[str], title: str, text: str) -> Iterator[str]:
 
 def run_command(command: str, alerts: Sequence[Mapping[str, Any]], batch: str) -> str | None:
     """Run the user's command with the alerts as JSON on its standard input; what went wrong."""
+    import shlex
+    import subprocess
+
     content = json.dumps({"batch": batch, "alerts": list(alerts)})
     try:
         done = subprocess.run(  # noqa: S603 - the user's own command, from the user's own settings

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from statistics import median
 from typing import Any
 
 from digitalmodel_optimizer.history.store import (
@@ -26,6 +25,8 @@ def look_back(facts: Mapping[str, Any]) -> dict[str, Any] | None:
     and ``most_s`` of their loops, ``median_mb_per_s``, ``median_memory_mb``; ``baseline_s``: what
     the engine's own loop took, None where that is not known. None where there is neither.
     """
+    from statistics import median
+
     path = default_path()
     if path is None or not facts["files_read"]:
         return None

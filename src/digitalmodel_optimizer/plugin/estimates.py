@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import statistics
 from collections.abc import Sequence
 
 from digitalmodel_optimizer.plugin.data import Measured, Progress, SimulationFile
@@ -50,6 +49,8 @@ def remaining_range_s(progress: Progress) -> tuple[float, float] | None:
     c that the latest of them show: the rate so far, of n files, is then known to c / sqrt(n), and
     what the r files left take beside it varies by c / sqrt(r).
     """
+    import statistics  # with what it imports it takes longer than a small file
+
     expected_s = remaining_s(progress)
     finished = progress.finished_s
     if expected_s is None or len(finished) < _LEAST_FINISHED:
