@@ -42,7 +42,8 @@ HEAD = """\
 Measured on [the stand-in for OrcaFlex](../explanation/stand-in.md): the engine's own work, reading
 and scheduling, not OrcaFlex's arithmetic. What each column is, and against what it stands, is in
 [how the benchmarks measure](../explanation/benchmarks.md). Nothing here was measured on Windows or
-with OrcaFlex.
+with OrcaFlex. Taken before runs were [instrumented](../explanation/monitoring.md#the-cost), which
+adds some 1 % to a small batch; other programs kept the machine busy now and then.
 """
 
 

@@ -20,6 +20,7 @@ from typing import Any
 from digitalmodel_optimizer.plugin import OptimizerError
 from digitalmodel_optimizer.plugin.atomic import write_whole
 from digitalmodel_optimizer.plugin.journal import Journal, joined
+from digitalmodel_optimizer.plugin.user_data import user_file
 from digitalmodel_optimizer_plugins.tuning.observation import Observation, Place
 
 VARIABLE = "DIGITALMODEL_OPTIMIZER_TUNING"
@@ -57,15 +58,7 @@ class Known:
 
 def default_path() -> Path | None:
     """Where the store is; None if it is switched off."""
-    import platformdirs
-
-    named = os.environ.get(VARIABLE, "")
-    if named.lower() in ("off", "0", "no", "false"):
-        return None
-    if named:
-        return Path(named).expanduser().absolute()
-    folder = platformdirs.user_data_path("digitalmodel-optimizer", appauthor=False)
-    return folder / _FILE_NAME
+    return user_file(_FILE_NAME, VARIABLE)
 
 
 class TuningStore:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from digitalmodel_optimizer.plugin import OptimizerError
+from digitalmodel_optimizer.plugin.user_data import user_file
 from digitalmodel_optimizer.report.facts import SCHEMA as REPORT_SCHEMA
 
 VARIABLE = "DIGITALMODEL_OPTIMIZER_HISTORY"
@@ -107,15 +108,7 @@ class HistoryError(OptimizerError):
 
 def default_path() -> Path | None:
     """Where the history is; None if it is switched off."""
-    import platformdirs
-
-    named = os.environ.get(VARIABLE, "")
-    if named.lower() in ("off", "0", "no", "false"):
-        return None
-    if named:
-        return Path(named).expanduser().absolute()
-    folder = platformdirs.user_data_path("digitalmodel-optimizer", appauthor=False)
-    return folder / _FILE_NAME
+    return user_file(_FILE_NAME, VARIABLE)
 
 
 class History:
