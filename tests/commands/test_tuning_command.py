@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import command
+import planning_ahead
 import pytest
 from batches import backend, column, series, write
-from host_process import STAND_IN, environment
 
-COMMAND = [sys.executable, "-c", "from digitalmodel_optimizer.commands import main; main()"]
 Call = Callable[..., "subprocess.CompletedProcess[str]"]
 STORE = "DIGITALMODEL_OPTIMIZER_TUNING"
 
@@ -36,14 +34,7 @@ def batch(tmp_path: Path) -> Path:
 def call(tmp_path: Path) -> Call:
     def run(*words: str, store: str = "") -> subprocess.CompletedProcess[str]:
         variables = {STORE: store or str(tmp_path / "kept" / "tuning.journal")}
-        return subprocess.run(
-            [*COMMAND, *words],
-            cwd=tmp_path,
-            env=environment(**STAND_IN, **variables, COLUMNS="120"),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        return planning_ahead.call(tmp_path, *words, variables={**variables, "COLUMNS": "120"})
 
     return run
 

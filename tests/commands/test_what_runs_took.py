@@ -13,13 +13,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import command
+import planning_ahead
 import pytest
 from batches import backend, column, series, write
 from host_process import STAND_IN, environment
 
 from simulated_orcaflex import Faults
 
-COMMAND = [sys.executable, "-c", "from digitalmodel_optimizer.commands import main; main()"]
 Call = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
@@ -45,14 +45,7 @@ def variables(tmp_path: Path) -> dict[str, str]:
 @pytest.fixture
 def call(tmp_path: Path, variables: dict[str, str]) -> Call:
     def run(*words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [*COMMAND, *words],
-            cwd=tmp_path,
-            env=environment(**STAND_IN, **variables, COLUMNS="120"),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        return planning_ahead.call(tmp_path, *words, variables={**variables, "COLUMNS": "120"})
 
     return run
 

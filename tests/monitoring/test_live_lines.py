@@ -35,6 +35,7 @@ def progress(running: int = 2, total: int = 100, done: int = 40) -> Progress:
         running_s={n: 1.0 + n - done for n in range(done, done + running)},
         stages=dict.fromkeys(range(done, done + running), "read"),
         memory_mb=812.0,
+        memory_budget_mb=9_000.0,
         decision="workers 1 -> 2: the first file took 0.4 s",
     )
 
@@ -55,7 +56,7 @@ def test_it_tells_all_that_was_asked_for() -> None:
     for said in (
         "40/100 files  1 failed  2 files/s, 13 MB/s",
         "20.0 s so far, 30 s left (",
-        "2 of at most 2 running, 58 waiting; memory 812 MB, 12 GB free",
+        "2 of at most 2 running, 58 waiting; memory 812 MB, 12 GB free, 9 GB for files",
         "failed  lc_0003: missing: there is no file",
         "decided workers 1 -> 2",
         "host    20:01 | DEBUG |",

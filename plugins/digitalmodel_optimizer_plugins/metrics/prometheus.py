@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
 
+from digitalmodel_optimizer.plugin.timing import ALL_STAGES
+
 _JOB = "digitalmodel_optimizer"
 _NUMBERS = {
     "elapsed_s": ("loop_seconds", "Seconds of the post-process loop."),
@@ -43,7 +45,7 @@ def registry_of(facts: Mapping[str, Any]) -> Any:
         if facts[key] is not None:
             gauge(name, words, float(facts[key]))
     gauge("files_failed", "Files that have failed.", len(facts["failed"]))
-    for stage in ("wait", "load", "enumerate", "read", "engine", "write", "publish"):
+    for stage in ALL_STAGES:
         seconds = sum(record[f"{stage}_s"] for record in facts["records"])
         gauge("stage_seconds", "Seconds of all files by stage.", seconds, stage=stage)
     return registry

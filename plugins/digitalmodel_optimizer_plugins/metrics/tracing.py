@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
 
+from digitalmodel_optimizer.plugin.timing import ALL_STAGES
+
 _NS_PER_S = 1e9
-_STAGES = ("wait", "load", "enumerate", "read", "engine", "write", "publish")
 
 
 def send_trace(facts: Mapping[str, Any], endpoint: str, timeout_s: float) -> bool:
@@ -68,7 +69,7 @@ def _record(tracer: Any, facts: Mapping[str, Any]) -> None:
                 "attempts": record["attempts"],
                 "worker": record["worker"] or 0,
                 "memory_mb": record["memory_mb"],
-                **{f"{stage}_s": record[f"{stage}_s"] for stage in _STAGES},
+                **{f"{stage}_s": record[f"{stage}_s"] for stage in ALL_STAGES},
             },
         )
         if record["messages"] and record["outcome"] != "done":

@@ -29,6 +29,10 @@ class Stage(enum.Enum):
     WRITE = "write"
 
 
+ALL_STAGES = ("wait", *(item.value for item in Stage), "publish")
+"""What a file goes through, in order: a worker's stages, and what comes before and after them."""
+
+
 class StageClock:
     """Wall and CPU seconds of one file by stage; they add up to the time since it was made.
 

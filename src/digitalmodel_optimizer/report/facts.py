@@ -23,11 +23,11 @@ from digitalmodel_optimizer.plugin import (
     FileResult,
     Settings,
 )
+from digitalmodel_optimizer.plugin.timing import ALL_STAGES
 from digitalmodel_optimizer.report.bottleneck import bottleneck_of
 
 SCHEMA = "digitalmodel-optimizer-report/1"
-STAGES = ("wait", "load", "enumerate", "read", "engine", "write", "publish")
-"""What a file goes through, in order; ``engine`` is the engine's own work and what remains."""
+STAGES = ALL_STAGES
 
 
 def group_as_dict(item: Assignment) -> dict[str, Any]:

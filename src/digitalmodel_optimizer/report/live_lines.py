@@ -106,6 +106,8 @@ def _time(view: View) -> str:
 def _budgets(progress: Progress) -> str:
     running = f"{len(progress.running)} of at most {progress.workers_limit} running"
     memory = f"memory {amount(progress.memory_mb)}, {amount(progress.memory_available_mb)} free"
+    if progress.memory_budget_mb is not None:
+        memory += f", {amount(progress.memory_budget_mb)} for files"
     return f"{running}, {progress.files_waiting} waiting; {memory}"
 
 
